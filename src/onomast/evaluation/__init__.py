@@ -1,0 +1,1 @@
+"""Scores: counts, intervals, significance, and how they are shown. Never imports taggers."""

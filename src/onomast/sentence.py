@@ -1,0 +1,72 @@
+"""Sentence, the one currency: readers make them, taggers return new ones, everything else consumes them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from onomast.errors import DataError
+from onomast.tags import Span, Tag, spans_of
+
+__all__ = ["Sentence", "Span"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """T tokens and what is known of them. Immutable; every sequence is a tuple.
+
+    Raises DataError when a per-token field has another length than `tokens`.
+    """
+
+    tokens: tuple[str, ...]
+    tags: tuple[Tag, ...] | None = None
+    """Entity tags, always IOB2; `None` for one token: not annotated (which is not `O`); `None` for all: no labels."""
+    pos: tuple[str, ...] | None = None
+    """Part-of-speech tag of each token."""
+    label: str | None = None
+    """Category of the whole sentence."""
+    language: str | None = None
+    confidence: tuple[float, ...] | None = None
+    """Probability of each tag, in [0, 1], when a tagger set it."""
+    offsets: tuple[tuple[int, int], ...] | None = None
+    """Start and end (exclusive) of each token in the ORIGINAL text, in characters (Unicode code points)."""
+    text: str | None = None
+    """The part of the original text that this sentence covers, where it is known."""
+    text_start: int = 0
+    """Where `text` begins in the original text: `original[text_start + i] == text[i]`."""
+    source: str | None = None
+    """`file:line` of the first token."""
+
+    def __post_init__(self) -> None:
+        for name in ("tags", "pos", "confidence", "offsets"):
+            values = getattr(self, name)
+            if values is not None and len(values) != len(self.tokens):
+                raise DataError(f"a sentence of {len(self.tokens)} tokens has {len(values)} {name}", path=self.source)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def spans(self) -> list[Span]:
+        """The entities, in order. Empty when there are none or no tags."""
+        return [] if self.tags is None else spans_of(self.tags)
+
+    def span_text(self, span: Span) -> str:
+        """What the entity looks like: the original text where it is known, else the tokens joined by spaces."""
+        if self.offsets is not None and self.text is not None:
+            start, end = self.offsets[span.start][0], self.offsets[span.end - 1][1]
+            return self.text[start - self.text_start : end - self.text_start]
+        return " ".join(self.tokens[span.start : span.end])
+
+    def span_confidence(self, span: Span) -> float | None:
+        """The smallest tag probability in the entity: no less than the probability of the entity as a whole."""
+        return None if self.confidence is None else min(self.confidence[span.start : span.end])
+
+    def tagged(self, tags: Sequence[Tag], confidence: Sequence[float] | None = None) -> Sentence:
+        """A copy with these IOB2 tags."""
+        return dataclasses.replace(self, tags=tuple(tags), confidence=None if confidence is None else tuple(confidence))
+
+    def bare(self) -> Sentence:
+        """A copy without what a tagger must not see: tags, sentence label, confidence. POS stays, as an input."""
+        return dataclasses.replace(self, tags=None, label=None, confidence=None)

@@ -1,0 +1,1 @@
+"""The fulfilments of the contract in `onomast.tagger`."""
