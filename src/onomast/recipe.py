@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from onomast.errors import RecipeError, nearest
+from onomast.tables import from_table, set_value, to_table
 from onomast.tags import Style
 
 _FOLDER = Path(__file__).parent / "recipes"
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -67,6 +65,152 @@ class Linear:
 
 
 @dataclass(frozen=True)
+class Words:
+    """What a word is to the neural tagger before its characters are looked at."""
+
+    mode: Literal["none", "random", "frozen", "tuned", "projected"] = "random"
+    """`none`: no word embedding. `random`: learnt from scratch. The others start from vectors: `frozen` as they are,
+    `projected` frozen with a learnt linear map (x = W e), `tuned` trained along."""
+    vectors: str | None = None
+    """A file of vectors (fastText .bin, .vec, GloVe, word2vec); `--vectors` sets it. Not needed once saved."""
+    width: int = 100
+    """Width of random embeddings, and of the projection of `projected`."""
+    lower: bool = False
+    """Look words up in lower case."""
+    min_count: int = 1
+    """Rarer training words share the embedding of unknown words (random mode)."""
+    dropout: float = 0.0
+    """Probability that a training word is replaced by the unknown word (random mode) or by zeros (vectors)."""
+    affixes: int = 0
+    """Hashed embeddings of prefixes and suffixes of 1 to this many characters; 0: none."""
+    affix_width: int = 16
+    """Width of each affix embedding; those of one word are concatenated."""
+    shape_width: int = 0
+    """Width of an embedding of the word's shape (`Nairobi-2` -> `Xx-d`); 0: none."""
+    ngram_rows: int = 20_000
+    """Sub-word rows of the vectors file that the saved tagger keeps for words it has never met."""
+
+
+@dataclass(frozen=True)
+class Characters:
+    """What the letters of a word say, computed once for each distinct word of a batch."""
+
+    kind: Literal["lstm", "cnn"] = "lstm"
+    embedding: int = 25
+    """Width of a character embedding."""
+    width: int = 25
+    """LSTM: units of each direction (a word gets twice as many). CNN: number of filters."""
+    dropout: float = 0.0
+    """On the character embeddings."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Sentence -> one hidden vector per word."""
+
+    order: tuple[Literal["word", "char", "affix", "shape"], ...] = ("word", "char")
+    """What is concatenated, in this order; several `char` are several character layers, each with its own weights."""
+    width: int = 128
+    """LSTM units of each direction; a word's hidden vector has twice as many."""
+    layers: int = 1
+    dropout: float = 0.5
+    """Before and after the LSTM."""
+    dropout_kind: Literal["locked", "ordinary"] = "locked"
+    """`locked`: one mask for all words of a sentence."""
+    attention: Literal["none", "soft", "scaled", "unscaled", "learned"] = "none"
+    """After the LSTM. `soft`: one weight per word; the others: multi-head self-attention, differing in the scale."""
+    attention_heads: int = 8
+    residual: bool = True
+    """Add the attention's output to its input."""
+    initialization: Literal["default", "uniform"] = "default"
+    """`uniform`: every weight from U(-0.1, 0.1)."""
+
+
+@dataclass(frozen=True)
+class EntityHead:
+    """Predicts the entity tags."""
+
+    kind: Literal["softmax", "crf", "bernoulli"] = "crf"
+    """`softmax`: each tag alone. `crf`: the best legal sequence. `bernoulli`: CRF with an extra loss on wrong tags."""
+    weight: float = 1.0
+    """Its share in the total loss."""
+    beta: float = 1.0
+    """bernoulli: weight of the tokens that the current best path gets wrong."""
+    focal: float = 0.0
+    """softmax: exponent of the focal loss; 0: cross-entropy."""
+    class_weights: Literal["none", "inverse", "sqrt"] = "none"
+    """softmax: weigh tags by the inverse of their frequency, or its square root."""
+
+
+@dataclass(frozen=True)
+class Heads:
+    """What is predicted, and how much each loss counts; a weight of 0 leaves the head out."""
+
+    entities: EntityHead = dataclasses.field(default_factory=EntityHead)
+    pos: float = 0.0
+    """Weight of the part-of-speech head; needs POS tags in the training file."""
+    sentence: float = 0.0
+    """Weight of the sentence head (max-pooling over words); needs sentence labels in the training file."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """The one training loop."""
+
+    optimizer: Literal["adam", "adamw", "sgd", "adadelta"] = "adam"
+    learning_rate: float = 0.001
+    weight_decay: float = 0.0
+    momentum: float = 0.0
+    """sgd only."""
+    batch_size: int = 16
+    """Sentences in a batch; batches hold sentences of like length."""
+    epochs: int = 100
+    """At most."""
+    steps: int = 0
+    """If above 0: at least this many batches, by raising `epochs`. Small files need many epochs."""
+    schedule: Literal["plateau", "one-cycle", "linear", "constant"] = "plateau"
+    """`plateau`: multiply the rate by `factor` after `patience` epochs without a better dev score. `one-cycle` and
+    `linear`: warm up over the first `warmup` share of all steps, then fall (cosine, line) to 0."""
+    warmup: float = 0.1
+    factor: float = 0.5
+    patience: int = 3
+    minimum_rate: float = 1e-5
+    """plateau: stop below it."""
+    stop_after: int = 0
+    """Stop after this many epochs without a better dev score; 0: never."""
+    select: Literal["f1", "loss", "last"] = "f1"
+    """Which weights are kept: those of the best dev F1, of the lowest dev loss, or the last ones."""
+    dev: Literal["file", "split", "none"] = "file"
+    """Where dev sentences come from. `file`: `--dev`, or a split where there is none. `split`: always a share of the
+    training sentences. `none`: train on everything for the full number of epochs and keep the last weights."""
+    dev_fraction: float = 0.2
+    """Share of the training sentences that `split` sets aside."""
+    clip: float = 5.0
+    """Largest norm of the gradient; 0: no clipping."""
+    averaging: float = 0.0
+    """Decay of an exponential moving average of the weights, such as 0.99, which is what is kept; 0: none."""
+    seconds: float = 0.0
+    """Stop (with the best weights so far) after this many seconds; 0: no limit."""
+    checkpoint_minutes: float = 5.0
+    """Write a checkpoint at the end of every epoch, and when this much time has passed within one."""
+    pretrain_epochs: int = 0
+    """Epochs in which the sentence head alone trains the encoder on all sentences with a label, before the rest."""
+    threads: int = 1
+    """Processor threads; two processes of one thread do more than one of two."""
+
+
+@dataclass(frozen=True)
+class Neural:
+    """An encoder and heads, trained by one loop."""
+
+    words: Words = dataclasses.field(default_factory=Words)
+    characters: Characters = dataclasses.field(default_factory=Characters)
+    encoder: Encoder = dataclasses.field(default_factory=Encoder)
+    heads: Heads = dataclasses.field(default_factory=Heads)
+    training: Training = dataclasses.field(default_factory=Training)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One system."""
 
@@ -79,6 +223,7 @@ class Recipe:
     seed: int = 0
     """Of everything random in training."""
     linear: Linear = dataclasses.field(default_factory=Linear)
+    neural: Neural = dataclasses.field(default_factory=Neural)
 
 
 def recipe_names() -> list[str]:
@@ -109,104 +254,15 @@ def read_recipe(name: str | Path, changes: Mapping[str, str] | None = None) -> R
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not a TOML file: {error}") from None
     for key, value in (changes or {}).items():
-        _set(table, key, value)
+        set_value(table, key, value)
     table.setdefault("name", path.stem)
     return from_table(Recipe, table)
 
 
-def from_table(kind: type[T], table: Mapping[str, Any], key: str = "") -> T:
-    """Build a dataclass from a TOML table, checking every key and type. Raises RecipeError."""
-    fields = typing.get_type_hints(kind)
-    values: dict[str, Any] = {}
-    for name, value in table.items():
-        dotted = f"{key}.{name}" if key else name
-        if name not in fields:
-            raise RecipeError(f"unknown field; {nearest(name, fields)}", key=dotted)
-        values[name] = _checked(fields[name], value, dotted)
-    missing = [
-        field.name
-        for field in dataclasses.fields(kind)  # type: ignore[arg-type]
-        if field.name not in values
-        and field.default is dataclasses.MISSING
-        and field.default_factory is dataclasses.MISSING
-    ]
-    if missing:
-        raise RecipeError(f"the field {missing[0]!r} is missing", key=key or None)
-    return kind(**values)
-
-
 def to_toml(recipe: Recipe) -> str:
-    """The recipe as TOML text; `read_recipe` of it gives an equal recipe."""
+    """The recipe as TOML text, less the other kind of tagger's table; `read_recipe` of it gives an equal recipe."""
     import tomli_w
 
-    return tomli_w.dumps(_table(recipe))
-
-
-def _table(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        pairs = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
-        return {name: _table(item) for name, item in pairs if item is not None}
-    if isinstance(value, Mapping):
-        return {name: _table(item) for name, item in value.items()}
-    if isinstance(value, tuple):
-        return [_table(item) for item in value]
-    return value
-
-
-def _checked(kind: Any, value: Any, key: str) -> Any:
-    """`value` as the type `kind`, or RecipeError."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        errors = []
-        for option in arguments:
-            if option is type(None):
-                continue
-            try:
-                return _checked(option, value, key)
-            except RecipeError as error:
-                errors.append(error)
-        raise errors[0] if len(errors) == 1 else RecipeError(f"{value!r} is not {_type_name(kind)}", key=key)
-    if origin is Literal:
-        if value not in arguments:
-            raise RecipeError(f"{value!r} is not possible; {nearest(str(value), map(str, arguments))}", key=key)
-        return value
-    if origin is tuple and isinstance(value, list | tuple):
-        if arguments[-1] is Ellipsis:
-            return tuple(_checked(arguments[0], item, key) for item in value)
-        if len(value) == len(arguments):
-            return tuple(_checked(item_kind, item, key) for item_kind, item in zip(arguments, value, strict=True))
-    if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping) and isinstance(value, Mapping):
-        return {str(name): _checked(arguments[1], item, f"{key}.{name}") for name, item in value.items()}
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
-        return from_table(kind, value, key)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind in (bool, int, float, str) and type(value) is kind:
-        return value
-    raise RecipeError(f"{value!r} is not {_type_name(kind)}", key=key)
-
-
-def _type_name(kind: Any) -> str:
-    names = {int: "a whole number", float: "a number", str: "text in quotes", bool: "true or false"}
-    if kind in names:
-        return names[kind]
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is tuple:
-        return "a list, each item " + _type_name(arguments[0])
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join(_type_name(option) for option in arguments if option is not type(None))
-    return "a table" if origin is not None or dataclasses.is_dataclass(kind) else str(kind)
-
-
-def _set(table: dict[str, Any], key: str, text: str) -> None:
-    """Put one `--set key=value` into a table; the value is read as TOML, or as text where it is no TOML value."""
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
-    *parents, last = key.split(".")
-    for parent in parents:
-        table = table.setdefault(parent, {})
-        if not isinstance(table, dict):
-            raise RecipeError(f"{parent!r} is a value, not a table", key=key)
-    table[last] = value
+    table = to_table(recipe)
+    del table["neural" if recipe.tagger == "linear" else "linear"]
+    return tomli_w.dumps(table)

@@ -199,12 +199,14 @@ class TagScheme:
     @cached_property
     def starts(self) -> npt.NDArray[np.bool_]:
         """bool (K,): may a sentence begin with the tag?"""
-        return self.transitions[0]
+        row: npt.NDArray[np.bool_] = self.transitions[0]
+        return row
 
     @cached_property
     def ends(self) -> npt.NDArray[np.bool_]:
         """bool (K,): may a sentence end with the tag?"""
-        return self.transitions[:, 0]
+        column: npt.NDArray[np.bool_] = self.transitions[:, 0]
+        return column
 
 
 def _as_iobes(tag: Tag, style: Style) -> tuple[str, str]:

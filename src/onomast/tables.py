@@ -1,0 +1,105 @@
+"""TOML tables <-> frozen dataclasses: every key and type checked, an unknown key answered with the nearest one."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+from onomast.errors import RecipeError, nearest
+
+T = TypeVar("T")
+
+
+def from_table(kind: type[T], table: Mapping[str, Any], key: str = "") -> T:
+    """Build a dataclass from a TOML table, checking every key and type. Raises RecipeError."""
+    fields = typing.get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for name, value in table.items():
+        dotted = f"{key}.{name}" if key else name
+        if name not in fields:
+            raise RecipeError(f"unknown field; {nearest(name, fields)}", key=dotted)
+        values[name] = _checked(fields[name], value, dotted)
+    missing = [
+        field.name
+        for field in dataclasses.fields(kind)  # type: ignore[arg-type]
+        if field.name not in values
+        and field.default is dataclasses.MISSING
+        and field.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise RecipeError(f"the field {missing[0]!r} is missing", key=key or None)
+    return kind(**values)
+
+
+def to_table(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        pairs = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
+        return {name: to_table(item) for name, item in pairs if item is not None}
+    if isinstance(value, Mapping):
+        return {name: to_table(item) for name, item in value.items()}
+    if isinstance(value, tuple):
+        return [to_table(item) for item in value]
+    return value
+
+
+def _checked(kind: Any, value: Any, key: str) -> Any:
+    """`value` as the type `kind`, or RecipeError."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        errors = []
+        for option in arguments:
+            if option is type(None):
+                continue
+            try:
+                return _checked(option, value, key)
+            except RecipeError as error:
+                errors.append(error)
+        raise errors[0] if len(errors) == 1 else RecipeError(f"{value!r} is not {_type_name(kind)}", key=key)
+    if origin is Literal:
+        if value not in arguments:
+            raise RecipeError(f"{value!r} is not possible; {nearest(str(value), map(str, arguments))}", key=key)
+        return value
+    if origin is tuple and isinstance(value, list | tuple):
+        if arguments[-1] is Ellipsis:
+            return tuple(_checked(arguments[0], item, key) for item in value)
+        if len(value) == len(arguments):
+            return tuple(_checked(item_kind, item, key) for item_kind, item in zip(arguments, value, strict=True))
+    if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping) and isinstance(value, Mapping):
+        return {str(name): _checked(arguments[1], item, f"{key}.{name}") for name, item in value.items()}
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
+        return from_table(kind, value, key)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind in (bool, int, float, str) and type(value) is kind:
+        return value
+    raise RecipeError(f"{value!r} is not {_type_name(kind)}", key=key)
+
+
+def _type_name(kind: Any) -> str:
+    names = {int: "a whole number", float: "a number", str: "text in quotes", bool: "true or false"}
+    if kind in names:
+        return names[kind]
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is tuple:
+        return "a list, each item " + _type_name(arguments[0])
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_type_name(option) for option in arguments if option is not type(None))
+    return "a table" if origin is not None or dataclasses.is_dataclass(kind) else str(kind)
+
+
+def set_value(table: dict[str, Any], key: str, text: str) -> None:
+    """Put one `--set key=value` into a table; the value is read as TOML, or as text where it is no TOML value."""
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *parents, last = key.split(".")
+    for parent in parents:
+        table = table.setdefault(parent, {})
+        if not isinstance(table, dict):
+            raise RecipeError(f"{parent!r} is a value, not a table", key=key)
+    table[last] = value
