@@ -1,0 +1,199 @@
+"""Train, score and save one tagger: what `onomast train` and `onomast evaluate` do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from onomast.corpus import Corpus
+from onomast.data.catalogue import language_of, resolve
+from onomast.data.formats import Reading, read_file
+from onomast.errors import DataError
+from onomast.files import write_text
+from onomast.recipe import Recipe, read_recipe
+from onomast.sentence import Sentence
+from onomast.tagger import History, Tagger, load_tagger, new_tagger
+
+if TYPE_CHECKING:
+    from onomast.evaluation.report import Report
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the user asked for; the names are those of `onomast train`."""
+
+    train: str
+    out: Path
+    recipe: str = "crf"
+    dev: str | None = None
+    test: str | None = None
+    budget: int | None = None
+    sources: tuple[str, ...] = ()
+    vectors: str | None = None
+    raw: tuple[str, ...] = ()
+    changes: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
+    resume: bool = False
+    columns: str | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of it: the tagger is in `order.out`."""
+
+    history: History
+    report: Report | None
+    """Scores on the test file, if one was given."""
+
+
+def train(order: Order, say: Say) -> Trained:
+    """Read, fit, save, score. `say` gets one line for each thing the user should know.
+
+    Raises DataError, RecipeError or ModelError; what was in `out` before stays until the new tagger is complete.
+    """
+    corpus = _corpus(order, say)
+    checkpoints = order.out / "checkpoints"
+    if checkpoints.exists() and not order.resume:
+        shutil.rmtree(checkpoints)
+    recipe = _recipe(order, corpus, say)
+    tagger = new_tagger(recipe)
+    history = tagger.fit(corpus, checkpoints=checkpoints)
+    for note in history.notes:
+        say(note)
+    tagger.save(order.out)
+    report = None
+    if corpus.test:
+        report, _ = evaluate(tagger, corpus.test, corpus.train, train_seconds=history.seconds)
+    _write_card(order, corpus, recipe, history, report)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return Trained(history, report)
+
+
+def evaluate(
+    tagger: Tagger, gold: Sequence[Sentence], known: Sequence[Sentence] = (), *, train_seconds: float = 0.0
+) -> tuple[Report, list[Sentence]]:
+    """Tag the bare sentences and score them; also returns the predictions. `known`: the training sentences."""
+    import dataclasses
+
+    from onomast.evaluation.report import evaluate as score
+
+    began = time.perf_counter()
+    predicted = tagger.tag([sentence.bare() for sentence in gold])
+    seconds = time.perf_counter() - began
+    report = score(gold, predicted, train=known)
+    tokens = sum(map(len, gold))
+    return (
+        dataclasses.replace(
+            report,
+            seconds={"train": train_seconds, "tag": seconds},
+            tokens_per_second=round(tokens / max(seconds, 1e-9)),
+        ),
+        predicted,
+    )
+
+
+def evaluate_folder(
+    model: Path, test: str, say: Say, *, columns: str | None = None
+) -> tuple[Report, list[Sentence], list[Sentence]]:
+    """Load a tagger and score it on a file: report, gold and predicted sentences.
+
+    The training sentences are not part of a model folder; the overlap with them is read from fingerprints kept there.
+    """
+    tagger = load_tagger(model)
+    gold = read_sentences(test, say, columns=columns)
+    report, predicted = evaluate(tagger, gold)
+    return report, gold, predicted
+
+
+def read_sentences(name: str, say: Say, *, columns: str | None = None, language: str | None = None) -> list[Sentence]:
+    """Read FILE (a path, `sample:` or `data:` name, `-`), saying how it was understood and what was mended."""
+    reading = read_named(name, columns=columns, language=language)
+    say(f"{name}: {len(reading.sentences):,} sentences; {reading.guess}")
+    for kind, number in repairs(reading).items():
+        say(f"{name}: {number:,} repairs of kind {kind} (`onomast check {name}` lists them)")
+    return list(reading.sentences)
+
+
+def read_named(name: str, *, columns: str | None = None, language: str | None = None) -> Reading:
+    """The reading of a path, a `sample:` or `data:` name, or `-`."""
+    return read_file(resolve(name), columns=columns, language=language or language_of(name))
+
+
+def repairs(reading: Reading) -> dict[str, int]:
+    """Number of repairs by kind."""
+    counted: dict[str, int] = {}
+    for repair in reading.repairs:
+        counted[repair.kind] = counted.get(repair.kind, 0) + 1
+    return counted
+
+
+def _corpus(order: Order, say: Say) -> Corpus:
+    def sentences(name: str | None) -> tuple[Sentence, ...]:
+        return () if name is None else tuple(read_sentences(name, say, columns=order.columns))
+
+    corpus = Corpus(order.train, sentences(order.train), sentences(order.dev), sentences(order.test))
+    if order.budget is not None:
+        corpus = corpus.sample(order.budget, order.seed)
+        say(f"budget: {order.budget} sentences of {order.train} (seed {order.seed}), dev share included")
+    for source in order.sources:
+        corpus = corpus.join(Corpus(source, sentences(source)))
+    if not corpus.labels and not corpus.sentence_labels:
+        raise DataError("no sentence carries a label; nothing can be learnt from it", path=order.train)
+    return corpus
+
+
+def _recipe(order: Order, corpus: Corpus, say: Say) -> Recipe:
+    changes = {"seed": str(order.seed), **order.changes}
+    vectors = order.vectors
+    if order.raw:
+        vectors = str(_raw_vectors(order, corpus, say))
+    if vectors is not None:
+        changes["neural.words.vectors"] = json.dumps(str(Path(vectors).resolve()))
+    return read_recipe(order.recipe, changes)
+
+
+def _raw_vectors(order: Order, corpus: Corpus, say: Say) -> Path:
+    """Vectors learnt from `--raw`, without the sentences of the test and dev files."""
+    from onomast.taggers.vectors_train import train_vectors
+
+    path = order.out / "checkpoints" / "vectors.bin"
+    if path.is_file():
+        return path
+    hidden = [sentence.tokens for sentence in (*corpus.test, *corpus.dev)]
+    summary = train_vectors([resolve(name) for name in order.raw], path, exclude=hidden, seed=order.seed)
+    say(f"vectors of {', '.join(order.raw)}: {summary}")
+    return path
+
+
+def _write_card(order: Order, corpus: Corpus, recipe: Recipe, history: History, report: Report | None) -> None:
+    """`report.json`, `history.jsonl` and the model card `README.md`."""
+    from onomast.evaluation.render import render_markdown
+
+    figures: dict[str, Any] = {"seconds": {"train": round(history.seconds, 2)}}
+    if report is not None:
+        figures = report.to_json()
+    write_text(order.out / "report.json", json.dumps(figures, ensure_ascii=False, indent=1) + "\n")
+    write_text(order.out / "history.jsonl", "".join(json.dumps(dict(row)) + "\n" for row in history.epochs))
+    command = f"onomast train {order.train} --recipe {order.recipe} --seed {order.seed}"
+    command += f" --budget {order.budget}" if order.budget else ""
+    command += "".join(f" --set {key}={value}" for key, value in order.changes.items())
+    lines = [
+        f"# {recipe.name}: a named-entity tagger",
+        "",
+        f"Made by Onomast from {len(corpus.train):,} sentences of `{corpus.name}` (recipe `{recipe.name}`, seed "
+        f"{order.seed}) in {history.seconds:.1f} s. Labels: {', '.join(corpus.labels) or 'none'}.",
+        "",
+        f"    {command}",
+        f"    onomast tag {order.out.name} text.txt",
+        "",
+        *(f"- {note}" for note in history.notes),
+        *(["", f"## Scores on `{order.test}`", "", render_markdown(report)] if report is not None else []),
+    ]
+    write_text(order.out / "README.md", "\n".join(lines) + "\n")

@@ -1,0 +1,392 @@
+"""The command line: parse, call one function, print. A traceback reaches the user only with --debug."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from onomast._version import __version__
+from onomast.errors import OnomastError, RecipeError
+
+if TYPE_CHECKING:
+    from onomast.sentence import Sentence
+
+FILES = "A path, - for standard input, sample:NAME/SPLIT (shipped) or data:NAME/SPLIT (see `onomast data list`)."
+
+app = typer.Typer(
+    name="onomast",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Named-entity recognition when labels are scarce: check a labelled file, train, score, compare, tag raw text.",
+    epilog="Start with: onomast train sample:swahili-news/train --test sample:swahili-news/test --out model",
+)
+data_app = typer.Typer(no_args_is_help=True, help="Named corpora: where they are, under which licence; fetch them.")
+vectors_app = typer.Typer(
+    no_args_is_help=True, help="Word vectors: train them on raw text, look at a file, make it small."
+)
+segment_app = typer.Typer(no_args_is_help=True, help="Split raw text into sentences and tokens.")
+app.add_typer(data_app, name="data")
+app.add_typer(vectors_app, name="vectors")
+app.add_typer(segment_app, name="segment")
+
+
+class TagFormat(StrEnum):
+    """Formats `onomast tag` writes."""
+
+    jsonl = "jsonl"
+    columns = "columns"
+    html = "html"
+
+
+File = Annotated[str, typer.Argument(metavar="FILE", help=FILES)]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder written by `onomast train`.")]
+Columns = Annotated[str | None, typer.Option(help='Names of the columns, such as "token pos tag"; others: _')]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON; - prints them.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Write one self-contained page with charts and all errors.")]
+
+
+def main() -> None:
+    """The entry point of the command `onomast`."""
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    try:
+        app()
+    except OnomastError as error:
+        if debug:
+            raise
+        _fail(str(error))
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except OSError as error:
+        if debug:
+            raise
+        _fail(f"{error.filename or 'file'}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        _fail("interrupted; `onomast train ... --resume` goes on from the last checkpoint")
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"onomast: {message}", file=sys.stderr)
+    sys.exit(1)
+
+
+def say(line: str) -> None:
+    """One line for the user; results go to standard output, everything said about them to standard error."""
+    print(line, file=sys.stderr)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"onomast {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+@app.command()
+def check(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help=FILES)],
+    fix: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a mended copy of the one FILE.")] = None,
+    json_: Json = None,
+    columns: Columns = None,
+    limit: Annotated[int, typer.Option(help="Findings shown of each kind; 0: all.")] = 10,
+) -> None:
+    """Say what is wrong with labelled files, with file and line; exit status 1 if anything is.
+
+    Several files are also compared with one another: sentences that stand in both train and test are leaked.
+    """
+    from onomast.data import check as checking
+
+    findings = checking.check([_named(name, columns) for name in files])
+    _emit_json(json_, checking.to_json(findings)) or print(checking.render(findings, limit=limit))
+    if fix is not None:
+        if len(files) != 1:
+            raise typer.BadParameter("--fix takes exactly one FILE")
+        for line in checking.fix(_named(files[0], columns), fix):
+            say(line)
+    if findings:
+        raise typer.Exit(1)
+
+
+@app.command()
+def describe(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help=FILES)],
+    json_: Json = None,
+    columns: Columns = None,
+) -> None:
+    """Show sizes, labels, lengths, and how much the files share."""
+    from onomast.data import check as checking
+
+    description = checking.describe([_named(name, columns) for name in files])
+    _emit_json(json_, description) or print(checking.render_description(description))
+
+
+@app.command()
+def train(
+    train_file: Annotated[str, typer.Argument(metavar="TRAIN", help=FILES)],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The model folder to write.")],
+    dev: Annotated[str | None, typer.Option(metavar="FILE", help="Sentences to stop and select by.")] = None,
+    test: Annotated[str | None, typer.Option(metavar="FILE", help="Score the tagger on these afterwards.")] = None,
+    recipe: Annotated[str, typer.Option(metavar="NAME|FILE", help="`onomast recipes` lists them.")] = "crf",
+    budget: Annotated[
+        int | None, typer.Option(help="Use only B sentences of TRAIN (seeded shuffle), dev included.")
+    ] = None,
+    source: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="Labels of another language or domain.")
+    ] = None,
+    vectors: Annotated[str | None, typer.Option(metavar="FILE", help="fastText, GloVe or word2vec vectors.")] = None,
+    raw: Annotated[list[str] | None, typer.Option(metavar="FILE", help="Raw text to learn vectors from first.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the budget's shuffle and of training.")] = 0,
+    resume: Annotated[bool, typer.Option(help="Go on from the checkpoints in DIR.")] = False,
+    columns: Columns = None,
+) -> None:
+    """Train a tagger on a labelled file, save it in DIR, and score it on --test.
+
+    With 100 sentences in all: onomast train FILE --budget 100 --recipe crf --out DIR
+    """
+    from onomast.apps import train as training
+
+    changes = {}
+    for item in set_ or []:
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise RecipeError(f"--set {item}: expected KEY=VALUE, such as --set linear.features.prefix=3")
+        changes[key] = value
+    order = training.Order(
+        train=train_file, out=out, recipe=recipe, dev=dev, test=test, budget=budget, sources=tuple(source or ()),
+        vectors=vectors, raw=tuple(raw or ()), changes=changes, seed=seed, resume=resume, columns=columns,
+    )  # fmt: skip
+    trained = training.train(order, say)
+    say(f"trained in {trained.history.seconds:.1f} s; saved in {out}")
+    if trained.report is not None:
+        from onomast.evaluation.render import render_terminal
+
+        render_terminal(trained.report)
+
+
+@app.command()
+def evaluate(model: Model, test: File, json_: Json = None, html: Html = None, columns: Columns = None) -> None:
+    """Score a saved tagger on a labelled file, with 95 % intervals."""
+    from onomast.apps import train as training
+
+    report, gold, predicted = training.evaluate_folder(model, test, say, columns=columns)
+    _show(report, gold, predicted, json_, html, f"{model.name} on {test}")
+
+
+@app.command()
+def score(
+    gold: Annotated[str, typer.Argument(metavar="GOLD", help=FILES)],
+    predicted: Annotated[str, typer.Argument(metavar="PREDICTED", help="The same sentences, tagged; any format.")],
+    train_file: Annotated[str | None, typer.Option("--train", metavar="FILE", help="For unseen and leaked.")] = None,
+    strict: Annotated[bool, typer.Option(help="Entities with illegal tags do not count.")] = False,
+    json_: Json = None,
+    html: Html = None,
+    columns: Columns = None,
+) -> None:
+    """Score one labelled file against another."""
+    from onomast.evaluation.report import evaluate as compute
+
+    orphan = "strict" if strict else "conlleval"
+    golds, guesses = (list(_named(name, columns, orphan).sentences) for name in (gold, predicted))
+    known = list(_named(train_file, columns).sentences) if train_file else []
+    report = compute(golds, guesses, train=known, orphan=orphan)
+    _show(report, golds, guesses, json_, html, f"{predicted} against {gold}")
+
+
+@app.command()
+def compare(
+    gold: Annotated[str, typer.Argument(metavar="GOLD", help=FILES)],
+    predicted: Annotated[list[str], typer.Argument(metavar="PRED PRED...", help="Two or more tagged files.")],
+    json_: Json = None,
+    columns: Columns = None,
+) -> None:
+    """Compare taggers on the same sentences by paired tests: bootstrap and approximate randomisation."""
+    from onomast.evaluation import render
+    from onomast.evaluation.significance import compare as compute
+
+    golds = list(_named(gold, columns).sentences)
+    comparisons = compute(golds, {name: list(_named(name, columns).sentences) for name in predicted})
+    _emit_json(json_, render.comparisons_json(comparisons)) or render.render_comparisons(comparisons)
+
+
+@app.command()
+def tag(
+    model: Model,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Raw text, or a labelled file with --read.")] = "-",
+    out: Annotated[str, typer.Option(metavar="FILE", help="Where to write; - is standard output.")] = "-",
+    format_: Annotated[TagFormat, typer.Option("--format", help="What to write.")] = TagFormat.jsonl,
+    read: Annotated[
+        str | None, typer.Option(metavar="FORMAT", help="FILE holds tokens: columns, conllu, jsonl ...")
+    ] = None,
+    min_confidence: Annotated[float, typer.Option(help="Leave out entities less probable than this.")] = 0.0,
+    columns: Columns = None,
+) -> None:
+    """Tag raw text in any script; entities carry their offsets in the original text. It streams.
+
+    echo "Asha alizaliwa Mombasa." | onomast tag model
+    """
+    from onomast.apps.bulk import tag_file
+    from onomast.tagger import load_tagger
+
+    counts = tag_file(
+        load_tagger(model), file, out, format=format_.value, read=read, columns=columns, min_confidence=min_confidence
+    )
+    sizes = f"{counts.sentences:,} sentences, {counts.tokens:,} tokens, {counts.entities:,} entities"
+    say(f"{sizes} in {counts.seconds:.1f} s")
+
+
+@app.command()
+def recipes(name: Annotated[str | None, typer.Argument(help="Show this one, with its comments.")] = None) -> None:
+    """List the recipes, or show one."""
+    from onomast.recipe import read_recipe, recipe_names, recipe_path
+
+    if name is not None:
+        print(recipe_path(name).read_text(encoding="utf-8"), end="")
+        return
+    for known in recipe_names():
+        recipe = read_recipe(known)
+        print(f"{known:22} {recipe.tagger:7} {recipe.description}")
+
+
+@data_app.command("list")
+def data_list(json_: Json = None) -> None:
+    """List the corpora of the catalogue: languages, labels, licence, home."""
+    from onomast.data.catalogue import render_entries, to_json
+
+    _emit_json(json_, to_json()) or print(render_entries())
+
+
+@data_app.command("fetch")
+def data_fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="A name of `onomast data list`.")]) -> None:
+    """Download a corpus (or copy it from the folder ONOMAST_DATA), checking its checksums."""
+    from onomast.data.catalogue import fetch
+
+    print(fetch(name))
+
+
+@vectors_app.command("train")
+def vectors_train(
+    raw: Annotated[
+        list[str], typer.Argument(metavar="RAW...", help="Raw text, one sentence or paragraph a line; .gz too.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The fastText .bin file to write.")],
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="Drop the sentences of this test file.")
+    ] = None,
+    width: Annotated[int, typer.Option(help="Width of a vector.")] = 100,
+    epochs: Annotated[int, typer.Option(help="Passes over the text.")] = 5,
+    seed: Annotated[int, typer.Option(help="Of the training.")] = 0,
+) -> None:
+    """Learn fastText vectors from raw text."""
+    from onomast.data.catalogue import resolve
+    from onomast.taggers.vectors_train import train_vectors
+
+    hidden = [sentence.tokens for name in exclude or [] for sentence in _named(name, None).sentences]
+    print(train_vectors([resolve(name) for name in raw], out, exclude=hidden, width=width, epochs=epochs, seed=seed))
+
+
+@vectors_app.command("info")
+def vectors_info(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    words: Annotated[
+        str | None, typer.Option(metavar="FILE", help="How many words of this labelled file it knows.")
+    ] = None,
+) -> None:
+    """Show a vectors file: format, width, number of words, coverage."""
+    from onomast.taggers.vectors import describe_vectors
+
+    print(describe_vectors(file, None if words is None else _words(words)))
+
+
+@vectors_app.command("prune")
+def vectors_prune(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    words: Annotated[str, typer.Option(metavar="FILE", help="Keep the words of this labelled file.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The smaller file.")],
+) -> None:
+    """Write a smaller vectors file that holds only the words of a labelled file, and n-grams for unseen ones."""
+    from onomast.taggers.vectors import prune_vectors
+
+    print(prune_vectors(file, _words(words), out))
+
+
+@segment_app.command("apply")
+def segment_apply(
+    file: Annotated[str, typer.Argument(metavar="FILE")] = "-",
+    segmenter: Annotated[str, typer.Option(help="`unicode`, `spaces`, `clusters`, `syllables` ...")] = "unicode",
+) -> None:
+    """Print raw text one sentence a line, tokens separated by spaces."""
+    from onomast.apps.bulk import segment_file
+
+    segment_file(file, segmenter)
+
+
+def _named(name: str, columns: str | None, orphan: str = "conlleval") -> Any:
+    """Read a FILE, saying what was guessed."""
+    from onomast.data.catalogue import language_of, resolve
+    from onomast.data.formats import read_file
+
+    reading = read_file(resolve(name), columns=columns, orphan=orphan, language=language_of(name))  # type: ignore[arg-type]
+    say(f"{name}: {len(reading.sentences):,} sentences; {reading.guess}")
+    return reading
+
+
+def _words(name: str) -> list[str]:
+    return sorted({token for sentence in _named(name, None).sentences for token in sentence.tokens})
+
+
+def _emit_json(path: Path | None, figures: Any) -> bool:
+    """Write figures as JSON if `path` is given; True if they went to standard output and nothing else should."""
+    if path is None:
+        return False
+    text = json.dumps(figures, ensure_ascii=False, indent=1)
+    if str(path) == "-":
+        print(text)
+        return True
+    from onomast.files import write_text
+
+    write_text(path, text + "\n")
+    return False
+
+
+def _show(
+    report: Any,
+    gold: Sequence[Sentence],
+    predicted: Sequence[Sentence],
+    json_: Path | None,
+    html: Path | None,
+    title: str,
+) -> None:
+    from onomast.evaluation import render
+
+    if not _emit_json(json_, report.to_json()):
+        render.render_terminal(report)
+    if html is not None:
+        from onomast.files import write_text
+
+        write_text(html, render.render_html(report, gold, predicted, title))
+        say(f"wrote {html}")
+
+
+if __name__ == "__main__":
+    main()
