@@ -1,0 +1,165 @@
+"""Ids of words, characters, affixes and shapes; each distinct word is looked at once (`Lexicon`)."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from onomast.sentence import Sentence
+
+if TYPE_CHECKING:
+    from onomast.taggers.vectors import CompactVectors
+
+AFFIX_BUCKETS = 4096
+SHAPE_BUCKETS = 512
+LONGEST_WORD = 50  # of a longer word the first and last 25 characters are read
+_LARGEST_LEXICON = 400_000  # words kept; beyond it the lexicon is emptied
+
+Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a tagger knows by name: words (id 0: unknown) and characters (0: padding, 1: unknown)."""
+
+    words: tuple[str, ...]
+    characters: tuple[str, ...]
+    lower: bool = False
+    """Words are looked up in lower case."""
+
+    @cached_property
+    def word_ids(self) -> dict[str, int]:
+        """Word -> id, from 1."""
+        return {word: index for index, word in enumerate(self.words, 1)}
+
+    @cached_property
+    def character_ids(self) -> dict[str, int]:
+        """Character -> id, from 2."""
+        return {character: index for index, character in enumerate(self.characters, 2)}
+
+    def spelling(self, word: str) -> str:
+        """The form under which a word is looked up."""
+        return word.lower() if self.lower else word
+
+
+def build_vocabulary(sentences: Iterable[Sentence], *, min_count: int = 1, lower: bool = False) -> Vocabulary:
+    """Words that occur `min_count` times or more, commonest first, and all characters."""
+    words: Counter[str] = Counter()
+    characters: Counter[str] = Counter()
+    for sentence in sentences:
+        words.update(token.lower() if lower else token for token in sentence.tokens)
+        for token in sentence.tokens:
+            characters.update(token)
+    ordered = sorted(words.items(), key=lambda pair: (-pair[1], pair[0]))
+    return Vocabulary(
+        tuple(word for word, count in ordered if count >= min_count),
+        tuple(sorted(characters, key=lambda character: (-characters[character], character))),
+        lower,
+    )
+
+
+def shape_of(word: str) -> str:
+    """`Nairobi-2` -> `Xx-d`: upper, lower, other letters, digits, each run once; other characters as they are."""
+    kinds = (
+        "X" if character.isupper() else "x" if character.islower() else "l" if character.isalpha()
+        else "d" if character.isdigit() else character
+        for character in word
+    )  # fmt: skip
+    return "".join(kind for kind, _ in groupby(kinds))[:20]
+
+
+@dataclass(frozen=True)
+class WordInputs:
+    """W distinct words as the layers want them."""
+
+    words: Ids
+    """(W,)"""
+    characters: Ids
+    """(W, C), padded with 0"""
+    lengths: Ids
+    """(W,) characters of each word, at least 1"""
+    affixes: Ids
+    """(W, F)"""
+    shapes: Ids
+    """(W,)"""
+    vectors: npt.NDArray[np.float32]
+    """(W, D) rows of the vectors file; D is 0 without one"""
+
+
+class Lexicon:
+    """Every distinct word met so far, with all that depends on the word alone."""
+
+    def __init__(self, vocabulary: Vocabulary, vectors: CompactVectors | None, *, affixes: int = 0) -> None:
+        self.vocabulary = vocabulary
+        self.vectors = vectors
+        self.affixes = affixes
+        self._clear()
+
+    def _clear(self) -> None:
+        self.index: dict[str, int] = {}
+        width = 0 if self.vectors is None else self.vectors.width
+        self.rows = WordInputs(
+            np.zeros(1024, np.int64),
+            np.zeros((1024, LONGEST_WORD), np.int64),
+            np.zeros(1024, np.int64),
+            np.zeros((1024, 2 * self.affixes), np.int64),
+            np.zeros(1024, np.int64),
+            np.zeros((1024, width), np.float32),
+        )
+
+    def numbers(self, sentences: Sequence[Sentence]) -> list[Ids]:
+        """The lexicon number of every token; new words are added first."""
+        if len(self.index) > _LARGEST_LEXICON:
+            self._clear()
+        index = self.index
+        new = {token for sentence in sentences for token in sentence.tokens if token not in index}
+        if new:
+            self._add(sorted(new))
+        return [np.array([index[token] for token in sentence.tokens], np.int64) for sentence in sentences]
+
+    def inputs(self, numbers: Ids) -> WordInputs:
+        """The rows of these lexicon numbers, characters cut to the longest of them."""
+        rows, lengths = self.rows, self.rows.lengths[numbers]
+        longest = int(lengths.max(initial=1))
+        return WordInputs(
+            rows.words[numbers],
+            rows.characters[numbers, :longest],
+            lengths,
+            rows.affixes[numbers],
+            rows.shapes[numbers],
+            rows.vectors[numbers],
+        )
+
+    def _add(self, words: Sequence[str]) -> None:
+        first = len(self.index)
+        while first + len(words) > len(self.rows.words):
+            self.rows = WordInputs(
+                *(np.concatenate([array, np.zeros_like(array)]) for array in vars(self.rows).values())
+            )
+        rows, vocabulary = self.rows, self.vocabulary
+        for number, word in enumerate(words, first):
+            self.index[word] = number
+            rows.words[number] = vocabulary.word_ids.get(vocabulary.spelling(word), 0)
+            half = LONGEST_WORD // 2
+            letters = word if len(word) <= LONGEST_WORD else word[:half] + word[-half:]
+            ids = [vocabulary.character_ids.get(letter, 1) for letter in letters] or [1]
+            rows.characters[number, : len(ids)] = ids
+            rows.lengths[number] = len(ids)
+            rows.shapes[number] = _bucket(shape_of(word), SHAPE_BUCKETS)
+            for size in range(1, self.affixes + 1):
+                rows.affixes[number, 2 * size - 2] = _bucket(f"{size}<{word[:size]}", AFFIX_BUCKETS)
+                rows.affixes[number, 2 * size - 1] = _bucket(f"{size}>{word[-size:]}", AFFIX_BUCKETS)
+        if self.vectors is not None:
+            rows.vectors[first : first + len(words)] = self.vectors.rows(words)[0]
+
+
+def _bucket(text: str, buckets: int) -> int:
+    return zlib.crc32(text.encode("utf-8", "surrogatepass")) % buckets
