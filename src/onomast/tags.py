@@ -104,9 +104,20 @@ def tags_of(spans: Iterable[Span], length: int, style: Style = "iob2") -> tuple[
 
 
 def convert(tags: Tags, source: Style, target: Style, orphan: Orphan = "conlleval") -> tuple[Tag, ...]:
-    """Rewrite tags of one style in another; tokens that are not annotated stay `None`."""
-    made = tags_of(spans_of(tags, source, orphan), len(tags), target)
-    return tuple(None if old is None else new for old, new in zip(tags, made, strict=True))
+    """Rewrite tags of one style in another; tokens that are not annotated stay `None`.
+
+    After such a token an inside tag stays inside: the entity may have begun there.
+    """
+    made: list[Tag] = list(tags_of(spans_of(tags, source, orphan), len(tags), target))
+    inside, outside = {"B": "I", "S": "E"}, _TO_IOBES[target]
+    for index, tag in enumerate(tags):
+        if tag is None:
+            made[index] = None
+        elif index and tags[index - 1] is None and _as_iobes(tag, source)[0] in ("I", "E"):
+            prefix, label = split_tag(made[index])
+            part = inside.get(outside.get(prefix, ""), "")
+            made[index] = f"{_FROM_IOBES[target][part]}-{label}" if part in _FROM_IOBES[target] else made[index]
+    return tuple(made)
 
 
 def faults(tags: Tags, style: Style = "iob2") -> list[tuple[int, str]]:
@@ -180,6 +191,28 @@ class TagScheme:
         except KeyError as error:
             label = split_tag(error.args[0])[1]
             raise OnomastError(f"label {label!r} is not one the tagger knows; {nearest(label, self.labels)}") from None
+
+    def allowed(self, tags: Tags) -> npt.NDArray[np.bool_]:
+        """bool (T, K): the tags each token may have, given IOB2 tags some of which are not annotated.
+
+        Beside a token that is not annotated an entity may go on or end: `B-PER` before `None` is B or S in IOBES.
+        """
+        import numpy as np
+
+        allowed: npt.NDArray[np.bool_] = np.zeros((len(tags), len(self.tags)), bool)
+        for index, tag in enumerate(tags):
+            if tag is None:
+                allowed[index] = True
+                continue
+            after = tags[index + 1] if index + 1 < len(tags) else OUTSIDE
+            follows = ("I-" + split_tag(tag)[1], OUTSIDE) if after is None else (after,)
+            for following in follows:
+                window = [following] if tag == OUTSIDE else [tag, following]
+                if tag != OUTSIDE and split_tag(tag)[0] == "I":
+                    window = ["B-" + split_tag(tag)[1], *window]
+                converted = convert(window, "iob2", self.style)
+                allowed[index, self.ids[OUTSIDE if tag == OUTSIDE else str(converted[-2])]] = True
+        return allowed
 
     def decode(self, ids: Iterable[int], orphan: Orphan = "conlleval") -> tuple[Tag, ...]:
         """Ids of a legal or illegal sequence -> IOB2 tags."""
