@@ -33,7 +33,7 @@ class LinearChain:
     starts: Tensor
     ends: Tensor
 
-    @cached_property
+    @property  # not cached: made under no_grad it would lose its gradient
     def _scores(self) -> tuple[Tensor, ...]:
         """Emissions, transitions, starts, ends in float64."""
         return tuple(part.double() for part in (self.emissions, self.transitions, self.starts, self.ends))
