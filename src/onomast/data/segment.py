@@ -8,11 +8,15 @@ mark, zero-width space, direction marks) that stand outside words.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import regex
 
+from onomast.errors import MissingExtra, OnomastError, nearest
+
 TextSpan = tuple[int, int]
+Cut = Callable[[str, int, int], Iterable[TextSpan]]
 
 # Scripts written without spaces between words: tokens are clusters or syllables of these characters.
 _THAI = r"[\u0e01-\u0e3a\u0e40-\u0e4e]"
@@ -26,7 +30,8 @@ _TAIL = r"[\p{M}\u00ad\u034f\u061c\u200c-\u200f\u2060\U000e0020-\U000e007f]*+"
 _LETTER = rf"[[\p{{L}}\p{{Nl}}\p{{Pc}}]--{_COMPLEX}--{_IDEOGRAPH}--\p{{Katakana}}]"
 _VISIBLE = r"[[^\s\p{Cc}\p{Cf}]\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd]"
 
-_LETTERS = rf"{_LETTER}{_TAIL}(?:(?:['’‘·‧\u05f4]{_TAIL}(?={_LETTER})|(?<=\p{{Ll}})\.(?=\p{{Ll}}))?{_LETTER}{_TAIL})*+"
+_INSIDE = r"(?<=\p{Ll})\.(?=\p{Ll})|(?<=\p{Hebrew})\"(?=\p{Hebrew})"
+_LETTERS = rf"{_LETTER}{_TAIL}(?:(?:['’‘·‧\u05f4]{_TAIL}(?={_LETTER})|{_INSIDE})?{_LETTER}{_TAIL})*+"
 _NUMBER = rf"\p{{Nd}}{_TAIL}(?:(?:[.,:;/'’،٫٬⁄](?=\p{{Nd}}))?\p{{Nd}}{_TAIL})*+"
 _HAUSA = r"(?<![\p{L}\p{N}])['’‘](?=(?i:yan?\b|yar\b|yan?['’‘]|yanc|yanm|yamma|yant))"
 _URL_TAIL = r"[\p{Latin}\p{Cyrillic}\p{Greek}0-9\-._~:/?\#\[\]@!$&'()*+,;=%|]*(?<![.,;:!?'\"()\[\]|*])"
@@ -61,15 +66,25 @@ _THAI_CLUSTER = "|".join(
     )
 )  # fmt: skip
 _LAO_FINAL = r"[ກ-ຮຽ](?![ະ-ຼ່-ໍ])"
-_LAO_CLUSTER = rf"[ເ-ໄ]?[ກ-ຮໜ-ໟ]ຼ?(?:[ັົ][່-ໍ]*{_LAO_FINAL}|[ັ-ູົ-ຽ່-ໍ]*[ະາຳ]?)"
+_LAO_CLUSTER = rf"[ເ-ໄ]?[ກ-ຮໜ-ໟ]ຼ?(?:[ັົຽ][່-ໍ]*{_LAO_FINAL}|[ັ-ູົ-ຽ່-ໍ]*[ະາຳ]?)"
 _KHMER_CLUSTER = rf"[\u1780-\u17b3](?:\u17d2[\u1780-\u17b3]|{_TAIL[:-2]})*+"
 # A Burmese syllable starts with a letter that is neither stacked under (U+1039) nor silenced (U+103A).
 _BURMESE_START = r"(?<!\u1039)[[\p{Myanmar}&&\p{Lo}]\u104c-\u104f](?!\u1037?[\u1039\u103a])"
 _BURMESE_SYLLABLE = rf"{_BURMESE}(?:(?!{_BURMESE_START})[{_BURMESE}{_TAIL[:-2]}])*+"
-_CLUSTER = regex.compile(
-    rf"(?:{_THAI_CLUSTER}|{_LAO_CLUSTER}|{_KHMER_CLUSTER}|{_BURMESE_SYLLABLE}|.){_TAIL}",
-    regex.VERSION1 | regex.DOTALL,
+_BURMESE_CLUSTER = rf"[\p{{Myanmar}}&&\p{{Lo}}](?:\u1039[\p{{Myanmar}}&&\p{{Lo}}]|{_TAIL[:-2]})*+"
+_SYLLABLE, _ORTHOGRAPHIC = (
+    regex.compile(
+        rf"(?:{_THAI_CLUSTER}|{_LAO_CLUSTER}|{_KHMER_CLUSTER}|{burmese}|.){_TAIL}", regex.VERSION1 | regex.DOTALL
+    )
+    for burmese in (_BURMESE_SYLLABLE, _BURMESE_CLUSTER)
 )
+
+# Where a token border may lie inside a grapheme cluster: only such texts are looked at more closely.
+_JOINED = regex.compile(r"[^\p{GCB=Other}\p{GCB=Control}\p{GCB=CR}\p{GCB=LF}]", regex.VERSION1)
+_GRAPHEME = regex.compile(r"\X", regex.VERSION1)
+_SHOWS = regex.compile(_VISIBLE, regex.VERSION1)
+_SPACED = regex.compile(rf"[^\s\p{{Cc}}\u200b\ufeff]*?{_VISIBLE}[^\s\p{{Cc}}\u200b\ufeff]*+", regex.VERSION1)
+_THAI_RUN = regex.compile(rf"({_THAI}++)|(?:(?!{_THAI}).)++", regex.VERSION1 | regex.DOTALL)
 
 
 def tokenize(text: str) -> list[TextSpan]:
@@ -86,18 +101,71 @@ def tokenize(text: str) -> list[TextSpan]:
     - Thai and Lao: character clusters; Khmer: orthographic clusters; Burmese: syllables; other scripts without
       spaces: grapheme clusters.
     """
+    return _tokens(text, _syllable_cut)
+
+
+def clusters(text: str) -> list[TextSpan]:
+    """As `tokenize`, but Burmese too is cut into orthographic clusters: a letter with all that is written on it."""
+    return _tokens(text, _orthographic_cut)
+
+
+def spaces(text: str) -> list[TextSpan]:
+    """Cut at white space, zero-width spaces and control characters alone: for text that is already tokenised."""
+    return _whole_graphemes(text, [match.span() for match in _SPACED.finditer(text)])
+
+
+def characters(text: str) -> list[TextSpan]:
+    """One token per grapheme cluster."""
+    return [match.span() for match in _GRAPHEME.finditer(text) if _SHOWS.search(match.group())]
+
+
+def uax29(text: str) -> list[TextSpan]:
+    """The word rules of UAX 29 with nothing added, by uniseg. Raises MissingExtra."""
+    try:
+        from uniseg.wordbreak import word_boundaries
+    except ImportError:
+        raise MissingExtra("uniseg", "segment") from None
+    borders = [0, *word_boundaries(text), len(text)]
+    return _whole_graphemes(text, [span for span in itertools.pairwise(borders) if _SHOWS.search(text, *span)])
+
+
+def thai_words(text: str) -> list[TextSpan]:
+    """As `tokenize`, but Thai is cut into the words of a dictionary, by pythainlp. Raises MissingExtra."""
+    try:
+        from pythainlp.tokenize import word_tokenize
+    except ImportError:
+        raise MissingExtra("pythainlp", "segment") from None
+
+    def cut(text: str, start: int, end: int) -> Iterator[TextSpan]:
+        for run in _THAI_RUN.finditer(text, start, end):
+            if run.group(1) is None:
+                yield from _syllable_cut(text, *run.span())
+                continue
+            reached = run.start()
+            for word in word_tokenize(run.group(), engine="newmm-safe"):
+                yield reached, reached + len(word)
+                reached += len(word)
+
+    return _tokens(text, cut)
+
+
+def _tokens(text: str, cut: Cut) -> list[TextSpan]:
+    """Tokens by the default rules; `cut` divides the runs of scripts without spaces."""
     spans: list[TextSpan] = []
     for match in _TOKEN.finditer(text):
         if match.lastgroup == "complex":
-            spans.extend(part.span() for part in _CLUSTER.finditer(text, match.start(), match.end()))
+            spans.extend(cut(text, match.start(), match.end()))
         else:
             spans.append(match.span())
     return spans if text.isascii() else _whole_graphemes(text, spans)
 
 
-# Where a token border may lie inside a grapheme cluster: only such texts are looked at more closely.
-_JOINED = regex.compile(r"[^\p{GCB=Other}\p{GCB=Control}\p{GCB=CR}\p{GCB=LF}]", regex.VERSION1)
-_GRAPHEME = regex.compile(r"\X", regex.VERSION1)
+def _syllable_cut(text: str, start: int, end: int) -> Iterator[TextSpan]:
+    return (match.span() for match in _SYLLABLE.finditer(text, start, end))
+
+
+def _orthographic_cut(text: str, start: int, end: int) -> Iterator[TextSpan]:
+    return (match.span() for match in _ORTHOGRAPHIC.finditer(text, start, end))
 
 
 def _whole_graphemes(text: str, spans: list[TextSpan]) -> list[TextSpan]:
@@ -120,4 +188,133 @@ def _whole_graphemes(text: str, spans: list[TextSpan]) -> list[TextSpan]:
     return moved
 
 
-SEGMENTERS: dict[str, Callable[[str], list[TextSpan]]] = {"unicode": tokenize}
+LONGEST = 500  # tokens of a sentence
+_THAI_SENTENCE = 100  # clusters after which a single space ends a Thai or Lao sentence: some 35 words
+_UNSPACED = rf"[{_COMPLEX}{_IDEOGRAPH}\p{{Katakana}}]"
+# Full stops of all scripts; not U+104A, which is Burmese's comma.
+_BORDER = regex.compile(
+    r"""
+    (?P<line>[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029])
+  | (?P<stop>[[\p{Sentence_Terminal}…‥།༎]--\u104a])
+  | (?P<blank>(?<=[\p{Thai}\p{Lao}])[\ \u00a0\u3000]+(?=[\p{Thai}\p{Lao}]))
+    """,
+    regex.VERBOSE | regex.VERSION1,
+)
+_AFTER_STOP = regex.compile(r"[\p{STerm}…‥\p{Pe}\p{Pf}\"'”’]", regex.VERSION1)
+_NEEDS_SPACE = frozenset(".!?…‥․‼‽⁇⁈⁉")  # without one they may stand inside a name or an address
+_STARTS_UNSPACED = regex.compile(_UNSPACED, regex.VERSION1)
+_TITLES = """mr mrs ms dr drs prof st jr sr vs messrs gen col capt lt sgt maj cmdr rev fr hon gov sen rep pres supt inc
+    ltd co corp bros dept est ed eds approx ave blvd mt bw mhe dk alh tn ny jl hlm sra srta dra ud uds dña hr frau bzw
+    ca bl mme mlle ул им гр др проф डॉ डा प्रो एस एम एन के बी सी डी पी टी वी आर एल जे एच एफ मो डब्ल्यू ডা মো ড ప్రొ డా"""
+_BEFORE_NUMBERS = """no nos nr fig figs art sec ch vol pp kl pr jan feb mar apr jun jul aug sep sept oct nov dec"""
+_ABBREVIATIONS, _NUMBER_ABBREVIATIONS = frozenset(_TITLES.split()), frozenset(_BEFORE_NUMBERS.split())
+
+
+def sentences(text: str) -> list[TextSpan]:
+    """Find the sentences, from the first character of the first token to the last of the last; none is empty.
+
+    - A line break ends a sentence, always. So do the full stops of every script, with closing quotes after them.
+    - `. ! ? …` do so only before a space (or a script without spaces) and not before a small letter; a full stop
+      not after an initial, a known abbreviation, an acronym of capitals, or a number that opens the sentence (`1.`).
+    - Thai and Lao have no full stop: two spaces end a sentence; one does when it has 100 character clusters.
+    - A sentence has at most `LONGEST` tokens: a longer one is cut at a space of its second half, or where it is full.
+    """
+    tokens = tokenize(text)
+    ends = sentence_ends(text, tokens)
+    return [(tokens[first][0], tokens[last - 1][1]) for first, last in itertools.pairwise([0, *ends])]
+
+
+def segment(text: str, segmenter: str = "unicode") -> list[list[TextSpan]]:
+    """The tokens of each sentence of `text`, spans of the whole text. Raises OnomastError for an unknown segmenter."""
+    if segmenter not in SEGMENTERS:
+        raise OnomastError(f"there is no segmenter {segmenter!r}; {nearest(segmenter, SEGMENTERS)}")
+    if SEGMENTERS[segmenter] is tokenize:
+        tokens = tokenize(text)
+        return [tokens[first:last] for first, last in itertools.pairwise([0, *sentence_ends(text, tokens)])]
+    cut = SEGMENTERS[segmenter]
+    return [[(start + left, start + right) for left, right in cut(text[start:end])] for start, end in sentences(text)]
+
+
+def sentence_ends(text: str, tokens: Sequence[TextSpan]) -> list[int]:
+    """Where the sentences of tokenised text end, as numbers of tokens: `tokens[ends[0]:ends[1]]` is the second."""
+    starts = [start for start, _ in tokens]
+    ends: list[int] = []
+    first = 0
+    for match in _BORDER.finditer(text):
+        index = bisect.bisect_right(starts, match.start()) - 1
+        if index < first:
+            continue
+        if match.lastgroup == "line":
+            end = index + 1
+        elif match.lastgroup == "stop":
+            end = _end_at_stop(text, tokens, first, index, match.start())
+        else:
+            first = _bounded(tokens, first, index + 1, ends)
+            wide = match.end() - match.start() > 1
+            end = index + 1 if wide or index + 1 - first >= _THAI_SENTENCE else 0
+        if end > first:
+            first = _bounded(tokens, first, end, ends)
+            ends.append(end)
+            first = end
+    if first < len(tokens):
+        _bounded(tokens, first, len(tokens), ends)
+        ends.append(len(tokens))
+    return ends
+
+
+def _bounded(tokens: Sequence[TextSpan], first: int, end: int, ends: list[int]) -> int:
+    """Append borders to `ends` until tokens `first` to `end` are few enough for one sentence; the new first token."""
+    while end - first > LONGEST:
+        full = first + LONGEST
+        spaced = (at for at in range(full, first + LONGEST // 2, -1) if tokens[at - 1][1] < tokens[at][0])
+        first = next(spaced, full)
+        ends.append(first)
+    return first
+
+
+def _end_at_stop(text: str, tokens: Sequence[TextSpan], first: int, index: int, at: int) -> int:
+    """The number of tokens up to the end of the sentence that the full stop at character `at` ends; 0: none."""
+    start, end = tokens[index]
+    if not start <= at < end or any(not _AFTER_STOP.match(mark) for mark in text[at + 1 : end] if _SHOWS.match(mark)):
+        return 0  # inside a number, an address
+    last = index
+    while last + 1 < len(tokens) and tokens[last + 1][0] == tokens[last][1]:
+        if not _AFTER_STOP.match(text, tokens[last + 1][0]):
+            break
+        last += 1
+    if last + 1 == len(tokens):
+        return last + 1
+    stop = text[at]
+    after = text[tokens[last + 1][0]]
+    spaced = tokens[last][1] < tokens[last + 1][0]
+    if stop in _NEEDS_SPACE and (after.islower() or not (spaced or (stop != "." and _STARTS_UNSPACED.match(after)))):
+        return 0
+    word = text[slice(*tokens[index - 1])] if index > first and tokens[index - 1][1] == start else ""
+    if index - first <= 1 and word.isdecimal():
+        return 0  # 1.
+    if stop == "." and (
+        _is_abbreviation(word, text[start:end]) or (after.isdecimal() and word.casefold() in _NUMBER_ABBREVIATIONS)
+    ):
+        return 0
+    return last + 1
+
+
+def _is_abbreviation(word: str, mark: str) -> bool:
+    """Does the full stop `mark` (or the acronym that ends in it) belong to a word rather than to the sentence?"""
+    if len(mark.strip(".")) > 0:
+        return not mark[0].islower()  # U.S. against p.m.
+    if len(mark) > 1 or not word or word.isdecimal() or _STARTS_UNSPACED.match(word):
+        return False
+    return word.casefold() in _ABBREVIATIONS or len(word) == 1
+
+
+SEGMENTERS: dict[str, Callable[[str], list[TextSpan]]] = {
+    "unicode": tokenize,
+    "syllables": tokenize,
+    "clusters": clusters,
+    "spaces": spaces,
+    "characters": characters,
+    "uax29": uax29,
+    "thai-words": thai_words,
+}
+"""Name -> text to token spans. `syllables` is `unicode`, for those who want Burmese syllables and say so."""
