@@ -109,13 +109,13 @@ def convert(tags: Tags, source: Style, target: Style, orphan: Orphan = "conlleva
     After such a token an inside tag stays inside: the entity may have begun there.
     """
     made: list[Tag] = list(tags_of(spans_of(tags, source, orphan), len(tags), target))
-    inside, outside = {"B": "I", "S": "E"}, _TO_IOBES[target]
+    inner, meaning = {"B": "I", "S": "E"}, _TO_IOBES[target]
     for index, tag in enumerate(tags):
         if tag is None:
             made[index] = None
         elif index and tags[index - 1] is None and _as_iobes(tag, source)[0] in ("I", "E"):
             prefix, label = split_tag(made[index])
-            part = inside.get(outside.get(prefix, ""), "")
+            part = inner.get(meaning.get(prefix, ""), "")
             made[index] = f"{_FROM_IOBES[target][part]}-{label}" if part in _FROM_IOBES[target] else made[index]
     return tuple(made)
 

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from onomast.errors import RecipeError
+from onomast.recipe import Recipe, read_recipe, recipe_names, recipe_path, to_toml
+from onomast.tables import from_table, to_table
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_builtin_recipe_round_trips(name: str, tmp_path: Path) -> None:
+    recipe = read_recipe(name)
+    path = tmp_path / "copy.toml"
+    path.write_text(to_toml(recipe), encoding="utf-8")
+    assert read_recipe(path) == recipe
+    assert recipe.name == name
+    assert recipe.description
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_field_of_a_builtin_recipe_is_commented(name: str) -> None:
+    """A field has a comment on its line or above its group of lines."""
+    lines = recipe_path(name).read_text(encoding="utf-8").splitlines()
+    commented = False
+    for line in lines:
+        commented = "#" in line or (commented and bool(line.strip()) and not line.startswith("["))
+        if "=" in line.split("#")[0]:
+            assert commented or line.split(" ")[0] in ("name", "tagger", "description"), line
+
+
+def test_unknown_key_names_the_nearest() -> None:
+    with pytest.raises(RecipeError, match=r"linear\.featurs: unknown field; did you mean 'features'\?"):
+        from_table(Recipe, {"name": "x", "tagger": "linear", "linear": {"featurs": {}}})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("neural.training.epochs", "many", "'many' is not a whole number"),
+        ("neural.training.epochs", "1.5", "1.5 is not a whole number"),
+        ("neural.training.optimizer", "adan", "did you mean 'adam'"),
+        ("neural.encoder.order", "3", "3 is not a list"),
+        ("linear.features.hyphen", "1", "1 is not true or false"),
+        ("neural.words", "3", "3 is not a table"),
+    ],
+)
+def test_wrong_values_are_refused_with_their_key(key: str, value: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message) as caught:
+        read_recipe("crf", {key: value})
+    assert str(caught.value).startswith(key)
+
+
+def test_changes_are_applied_without_touching_the_rest() -> None:
+    changed = read_recipe("crf", {"linear.features.prefix": "3", "seed": "7"})
+    plain = read_recipe("crf")
+    assert changed.linear.features.prefix == 3
+    assert changed.seed == 7
+    features = dataclasses.replace(changed.linear.features, prefix=plain.linear.features.prefix)
+    assert dataclasses.replace(changed, seed=0, linear=dataclasses.replace(changed.linear, features=features)) == plain
+
+
+def test_unknown_recipe_names_the_nearest() -> None:
+    with pytest.raises(RecipeError, match="did you mean 'crf'"):
+        read_recipe("cfr")
+
+
+def test_a_file_that_is_no_toml_is_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_bytes(b"name = \xff")
+    with pytest.raises(RecipeError, match="not a TOML file"):
+        read_recipe(path)
+
+
+def test_to_table_leaves_out_absent_values() -> None:
+    assert "vectors" not in to_table(Recipe(name="x", tagger="neural"))["neural"]["words"]
