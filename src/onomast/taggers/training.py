@@ -70,7 +70,7 @@ def train(
     `run` identifies recipe and data: checkpoints in `folder` that carry the same text are resumed from, others raise
     ModelError.
     """
-    with _threads(settings.threads):
+    with threads(settings.threads):
         return _Loop(task, settings, seed, run, folder).run()
 
 
@@ -272,7 +272,8 @@ def _optimizer(parameters: list[nn.Parameter], settings: Training) -> torch.opti
 
 
 @contextmanager
-def _threads(number: int) -> Iterator[None]:
+def threads(number: int) -> Iterator[None]:
+    """Let torch use this many processor threads, for the time of the block."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:
