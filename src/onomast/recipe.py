@@ -34,23 +34,25 @@ class Features:
     affix_window: tuple[int, ...] = (0,)
     """Positions whose affixes are features."""
     shape: tuple[int, ...] = (-1, 0, 1)
-    """Positions whose shape is a feature (`Nairobi-2` -> `Xx-d`)."""
+    """Positions whose shape is a feature (`Nairobi-2` -> `Xx-d`, `USA` -> `XX`)."""
     digits: bool = True
     """Marks for a word of digits only and for a word with a digit in it."""
     hyphen: bool = True
     """A mark for a word with a hyphen."""
     position: bool = True
-    """Marks for the first and the last token of the sentence."""
-    bigrams: tuple[tuple[int, int], ...] = ()
-    """Pairs of positions whose lower-cased words together are a feature."""
-    shape_bigrams: tuple[tuple[int, int], ...] = ()
-    """Pairs of positions whose shapes together are a feature."""
+    """Marks for tokens as near to the start or the end of the sentence as the windows reach, at least the outermost."""
+    bigrams: tuple[tuple[int, ...], ...] = ()
+    """Pairs (or more) of positions whose lower-cased words together are a feature."""
+    shape_bigrams: tuple[tuple[int, ...], ...] = ()
+    """Pairs (or more) of positions whose shapes together are a feature."""
     pos: tuple[int, ...] = ()
     """Positions whose part-of-speech tag is a feature; needs a POS column in training and when tagging."""
     lists: tuple[str, ...] = ()
     """Word lists (files, one entry a line, of one or more words): a match marks its tokens with the file's name."""
     clusters: str | None = None
     """A file `word<TAB>cluster`: the cluster and its prefixes of 4, 6 and 10 characters are features."""
+    cluster_window: tuple[int, ...] = (-1, 0, 1)
+    """Positions whose cluster is a feature."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,21 @@ class Linear:
     """A linear-chain CRF trained by CRFsuite (Okazaki 2007)."""
 
     algorithm: Literal["lbfgs", "l2sgd", "ap", "pa", "arow"] = "lbfgs"
-    """CRFsuite's trainer."""
-    parameters: Mapping[str, float | int | str] = dataclasses.field(default_factory=lambda: {"c1": 0.05, "c2": 0.1})
-    """CRFsuite's own parameters of that trainer, such as the penalties c1 (L1) and c2 (L2) of lbfgs."""
+    """CRFsuite's trainer: quasi-Newton, stochastic gradient descent, averaged perceptron, passive-aggressive, AROW."""
+    c1: float = 0.05
+    """L1 penalty: more of it, fewer features (lbfgs)."""
+    c2: float = 0.1
+    """L2 penalty: more of it, smaller weights (lbfgs, l2sgd)."""
+    max_iterations: int = 0
+    """Passes over the training sentences; 0: CRFsuite's own limit (lbfgs: until the loss stands still)."""
+    minimum_count: int = 0
+    """Features seen less often in training are left out."""
+    all_transitions: bool = False
+    """Learn weights for pairs of tags that never follow each other in training, too."""
+    all_states: bool = False
+    """Learn weights for pairs of feature and tag that never meet in training, too: evidence against a tag."""
+    parameters: Mapping[str, float | int | str] = dataclasses.field(default_factory=dict)
+    """Any other parameter of the trainer, by CRFsuite's own name, such as `epsilon`, `delta`, `variance`."""
     features: Features = dataclasses.field(default_factory=Features)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from onomast.corpus import Corpus
-from onomast.errors import ModelError
+from onomast.errors import ModelError, RecipeError
 from onomast.recipe import Recipe, read_recipe
 from onomast.sentence import Sentence
 from onomast.tags import TagScheme
@@ -74,7 +73,7 @@ def load_tagger(folder: str | Path) -> Tagger:
         raise ModelError(f"{found}; expected a folder written by `onomast train ... --out {folder}`", folder=folder)
     try:
         recipe = read_recipe(path)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecipeError as error:
         raise ModelError(f"recipe.toml cannot be read: {error}", folder=folder) from None
     return _tagger_class(recipe).load(folder)
 

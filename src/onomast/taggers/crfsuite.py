@@ -1,0 +1,168 @@
+"""CRFsuite's side of the linear tagger: training with its trainers, and reading the model file into arrays.
+
+The library itself crashes on a damaged model file and cannot give the scores of tags; here every offset is checked,
+and the weights are plain arrays.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pycrfsuite
+
+from onomast.errors import RecipeError, nearest
+from onomast.progress import progress
+from onomast.recipe import Linear
+
+_HEADER = np.dtype("<u4")
+_FEATURE = np.dtype([("type", "<u4"), ("source", "<u4"), ("target", "<u4"), ("weight", "<f8")])
+_STATE, _TRANSITION = 0, 1
+
+Instance = tuple[Sequence[Sequence[str]], Sequence[str]]  # features of each token, and its tag
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A trained linear-chain CRF: K tags, A attributes, F weights of (attribute, tag) pairs."""
+
+    tags: tuple[str, ...]
+    attributes: Mapping[str, int]
+    """Feature string -> row of `starts`."""
+    starts: npt.NDArray[np.int64]
+    """(A + 1,): the weights of attribute a are those from `starts[a]` to `starts[a + 1]`."""
+    columns: npt.NDArray[np.int64]
+    """(F,): the tag of each weight."""
+    values: npt.NDArray[np.float64]
+    """(F,)"""
+    transitions: npt.NDArray[np.float64]
+    """(K, K): from, to."""
+
+
+def train(instances: Iterable[Instance], linear: Linear, seed: int) -> tuple[bytes, list[dict[str, Any]]]:
+    """Train with CRFsuite; return the model file and one row of figures per iteration.
+
+    Raises RecipeError for a parameter that the algorithm does not have.
+    """
+    trainer = new_trainer(linear)
+    for features, tags in instances:
+        trainer.append(pycrfsuite.ItemSequence(features), tags)
+    # The stochastic trainers shuffle with C's rand().
+    ctypes.CDLL(None).srand(seed)
+    rows: list[dict[str, Any]] = []
+    limit = int(trainer.get("max_iterations"))
+    with tempfile.TemporaryDirectory() as folder, progress("training", limit if limit < 10_000 else None) as advance:
+
+        def on_iteration(_log: str, figures: dict[str, Any]) -> None:
+            rows.append({_COLUMNS[name]: value for name, value in figures.items() if name in _COLUMNS})
+            advance(len(rows), f"loss {figures.get('loss', float('nan')):.1f}")
+
+        trainer.on_iteration = on_iteration
+        path = Path(folder) / "model.crfsuite"
+        trainer.train(str(path))
+        return path.read_bytes(), rows
+
+
+_COLUMNS = {
+    "num": "iteration",
+    "loss": "loss",
+    "feature_norm": "norm",
+    "active_features": "active_features",
+    "time": "seconds",
+}
+
+
+def new_trainer(linear: Linear) -> Any:
+    """A `pycrfsuite.Trainer` that prints nothing. Raises RecipeError for a parameter that it does not have."""
+    trainer = pycrfsuite.Trainer(linear.algorithm)
+    for event in ("start", "featgen_progress", "featgen_end", "prepared", "prepare_error", "optimization_end", "end"):
+        setattr(trainer, f"on_{event}", _ignore)
+    known = trainer.params()
+    trainer.set("feature.minfreq", linear.minimum_count)
+    trainer.set("feature.possible_states", int(linear.all_states))
+    trainer.set("feature.possible_transitions", int(linear.all_transitions))
+    for name, value in {"c1": linear.c1, "c2": linear.c2}.items():
+        if name in known:
+            trainer.set(name, value)
+    if linear.max_iterations:
+        trainer.set("max_iterations", linear.max_iterations)
+    for name, value in linear.parameters.items():
+        key = f"linear.parameters.{name}"
+        if name not in known:
+            raise RecipeError(f"{linear.algorithm} has no such parameter; {nearest(name, known)}", key=key)
+        try:
+            trainer.set(name, value)
+        except (ValueError, TypeError) as error:
+            raise RecipeError(f"{value!r} is not a value for it: {error}", key=key) from None
+    return trainer
+
+
+def _ignore(*_: object) -> None:
+    return
+
+
+def read_model(data: bytes) -> Weights:
+    """Read the bytes of a CRFsuite model file. Raises ValueError saying what is wrong with it."""
+    if data[:4] != b"lCRF" or len(data) < 48:
+        raise ValueError("it is not a CRFsuite model")
+    header = np.frombuffer(data, _HEADER, 12)
+    if int(header[1]) != len(data):
+        raise ValueError(f"it has {len(data)} bytes, and was written with {int(header[1])}")
+    if data[8:12] != b"FOMC":
+        raise ValueError(f"its type is {data[8:12]!r}, not a linear chain")
+    features = _features(data, int(header[7]))
+    tags = _strings(data, int(header[8]))
+    attributes = _strings(data, int(header[9]))
+    kinds, sources, targets = features["type"], features["source"].astype(np.int64), features["target"].astype(np.int64)
+    states, steps = kinds == _STATE, kinds == _TRANSITION
+    in_range = (targets < len(tags)) & (sources < np.where(states, len(attributes), len(tags)))
+    if not (in_range & (states | steps)).all() or not np.isfinite(features["weight"]).all():
+        raise ValueError("a weight belongs to no tag or feature")
+    transitions = np.zeros((len(tags), len(tags)))
+    transitions[sources[steps], targets[steps]] = features["weight"][steps]
+    order = np.argsort(sources[states], kind="stable")
+    counts = np.bincount(sources[states], minlength=len(attributes))
+    return Weights(
+        tags=tuple(tags),
+        attributes={name: index for index, name in enumerate(attributes)},
+        starts=np.concatenate([[0], np.cumsum(counts)]),
+        columns=targets[states][order],
+        values=features["weight"][states][order].astype(np.float64),
+        transitions=transitions,
+    )
+
+
+def _features(data: bytes, offset: int) -> npt.NDArray[np.void]:
+    """The chunk FEAT: its length, its number of features, then 20 bytes for each."""
+    if data[offset : offset + 4] != b"FEAT":
+        raise ValueError("its weights are missing")
+    number = int(np.frombuffer(data, _HEADER, 3, offset)[2])
+    if offset + 12 + number * _FEATURE.itemsize > len(data):
+        raise ValueError("its weights are cut off")
+    return np.frombuffer(data, _FEATURE, number, offset + 12)
+
+
+def _strings(data: bytes, offset: int) -> list[str]:
+    """The strings of a chunk CQDB in the order of their ids; each record is id, length, bytes, NUL."""
+    if data[offset : offset + 4] != b"CQDB" or offset + 24 > len(data):
+        raise ValueError("its dictionary is missing")
+    number, table = (int(value) for value in np.frombuffer(data, _HEADER, 6, offset)[4:])
+    if number == 0:
+        return []
+    if offset + table + 4 * number > len(data):
+        raise ValueError("its dictionary is cut off")
+    records = np.frombuffer(data, _HEADER, number, offset + table).astype(np.int64) + offset
+    if records.max() + 8 > len(data):
+        raise ValueError("its dictionary is cut off")
+    view = np.frombuffer(data, np.uint8)
+    sizes = view[records[:, None] + np.arange(4, 8)].astype(np.int64) @ (256 ** np.arange(4))
+    if (sizes < 1).any() or (records + 8 + sizes).max() > len(data):
+        raise ValueError("its dictionary is damaged")
+    pairs = zip((records + 8).tolist(), (records + 7 + sizes).tolist(), strict=True)
+    return [data[start:end].decode("utf-8") for start, end in pairs]

@@ -1,0 +1,267 @@
+"""LinearTagger: a CRF on hand-made features, trained by CRFsuite in seconds, for 100 labelled sentences and up.
+
+Tagging does not use CRFsuite: the scores of a word, at each position of the window, are added up once, and the best
+legal paths of many sentences are found together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from onomast.corpus import Corpus
+from onomast.errors import DataError, ModelError, OnomastError, RecipeError
+from onomast.files import atomic_path, write_text
+from onomast.recipe import Recipe, read_recipe, to_toml
+from onomast.sentence import Sentence
+from onomast.tagger import History
+from onomast.taggers.crfsuite import Instance, new_trainer, read_model, train
+from onomast.taggers.features import FeatureExtractor
+from onomast.taggers.lattice import Lattice
+from onomast.taggers.scores import TokenScores
+from onomast.taggers.word_lists import Resources
+from onomast.tags import Tag, TagScheme
+
+_STYLES = ("iob2", "iobes", "bilou", "bmeso")
+_MODEL = "model.crfsuite"
+_CHUNK_TOKENS = 16_384  # tokens scored at once
+_BATCH_NUMBERS = 500_000  # tokens times tags decoded at once
+_TRAINING_WORDS = 50_000  # words whose feature strings are remembered in training
+
+
+class LinearTagger:
+    """A linear-chain CRF on the features of the recipe."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self._model: _Model | None = None
+
+    @property
+    def scheme(self) -> TagScheme:
+        """Labels and tags. Raises OnomastError before `fit` or `load`."""
+        return self._fitted().scheme
+
+    def fit(self, corpus: Corpus, *, checkpoints: Path | None = None) -> History:  # noqa: ARG002 - takes seconds
+        """Learn from `corpus.train`; dev sentences and checkpoints are not needed.
+
+        A sentence annotated in part gives its annotated stretches, each as a sequence of its own whose features see
+        the whole sentence (CRFsuite cannot sum over unknown tags). Raises DataError for a sentence without any tag,
+        RecipeError for parameters or word lists that cannot be used.
+        """
+        began = time.perf_counter()
+        if self.recipe.scheme not in _STYLES:
+            raise RecipeError(f"{self.recipe.scheme!r} is not possible; known: {', '.join(_STYLES)}", key="scheme")
+        new_trainer(self.recipe.linear)  # complains before any work is done
+        _require_tags(corpus)
+        scheme = TagScheme(corpus.labels, self.recipe.scheme)
+        resources = Resources.read(self.recipe.linear.features)
+        extractor = _extractor(self.recipe, resources)
+        data, rows = train(_instances(corpus.train, scheme, extractor), self.recipe.linear, self.recipe.seed)
+        self._model = _Model(scheme, resources, extractor, data)
+        return History(time.perf_counter() - began, tuple(rows), tuple(_notes(corpus)))
+
+    def tag(self, sentences: Sequence[Sentence]) -> list[Sentence]:
+        """New sentences with the best legal tags; `confidence` is each tag's probability among all legal sequences."""
+        model = self._fitted()
+        return [tagged for chunk in _chunks(sentences) for tagged in model.tag(chunk)]
+
+    def save(self, folder: Path) -> None:
+        """Write `model.crfsuite`, word lists, `recipe.toml`, and `tags.json` with the checksums of them all."""
+        model = self._fitted()
+        folder = Path(folder)
+        recipe = to_toml(_with_features_in(self.recipe, model.resources, None)).encode()
+        contents = {_MODEL: model.data, **model.resources.files(), "recipe.toml": recipe}
+        for name, content in contents.items():
+            with atomic_path(folder / name) as path:
+                path.write_bytes(content)
+        sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        described = {"style": model.scheme.style, "labels": list(model.scheme.labels), "sha256": sums}
+        write_text(folder / "tags.json", json.dumps(described, ensure_ascii=False, indent=1) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read a saved tagger. Raises ModelError."""
+        folder = Path(folder)
+        described = _read_tags(folder)
+        contents = {name: _read_checked(folder, name, digest) for name, digest in described["sha256"].items()}
+        scheme = TagScheme(tuple(described["labels"]), described["style"])
+        try:
+            recipe = read_recipe(folder / "recipe.toml")
+            features = recipe.linear.features
+            lists = {Path(name).stem: contents[name] for name in features.lists}
+            resources = Resources(lists, None if features.clusters is None else contents[features.clusters])
+            tagger = cls(_with_features_in(recipe, resources, folder))
+            tagger._model = _Model(scheme, resources, _extractor(recipe, resources), contents[_MODEL])
+        except (OnomastError, ValueError, KeyError) as error:
+            raise ModelError(f"it cannot be used: {error}; save it again, or train again", folder=folder) from None
+        return tagger
+
+    def _fitted(self) -> _Model:
+        if self._model is None:
+            raise OnomastError(f"the tagger {self.recipe.name!r} knows nothing yet; call fit(corpus) or load(folder)")
+        return self._model
+
+
+class _Model:
+    """A trained CRF and all that tagging needs."""
+
+    def __init__(self, scheme: TagScheme, resources: Resources, extractor: FeatureExtractor, data: bytes) -> None:
+        self.scheme = scheme
+        self.resources = resources
+        self.data = data
+        weights = read_model(data)
+        if unknown := set(weights.tags) - set(scheme.tags):
+            raise ValueError(f"{_MODEL} has tags that tags.json has not: {', '.join(sorted(unknown))}")
+        self._scores = TokenScores(weights, extractor)
+        self._lock = threading.Lock()  # the scores remember words
+        # Tags that training never showed have no weights; they are left out rather than scored 0.
+        ids = np.array([scheme.ids[tag] for tag in weights.tags])
+        self._lattice = Lattice(
+            weights.transitions, scheme.transitions[np.ix_(ids, ids)], scheme.starts[ids], scheme.ends[ids]
+        )
+        self._iob2 = np.array([_iob2_of(scheme, index) for index in ids.tolist()], dtype=object)
+
+    def tag(self, sentences: Sequence[Sentence]) -> list[Sentence]:
+        with self._lock:
+            scores = self._scores(sentences)
+        lengths = np.array([len(sentence) for sentence in sentences])
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        made: list[Sentence | None] = [None] * len(sentences)
+        for batch in _batches(lengths, scores.shape[1]):
+            size, longest = lengths[batch], int(lengths[batch[0]])
+            places = np.minimum(starts[batch] + np.arange(longest)[:, None], len(scores) - 1)  # (T, B)
+            path, confidence = self._lattice.decode(scores[places], size)
+            tags, sure = self._iob2[path].T.tolist(), confidence.T.tolist()
+            for row, index in enumerate(batch.tolist()):
+                end = size[row]
+                made[index] = sentences[index].tagged(tags[row][:end], sure[row][:end])
+        return [sentence.tagged((), ()) if new is None else new for sentence, new in zip(sentences, made, strict=True)]
+
+
+def _chunks(sentences: Sequence[Sentence]) -> Iterator[Sequence[Sentence]]:
+    """Sentences in order, in groups of a bounded number of tokens (or one long sentence)."""
+    start, tokens = 0, 0
+    for index, sentence in enumerate(sentences):
+        if tokens and tokens + len(sentence) > _CHUNK_TOKENS:
+            yield sentences[start:index]
+            start, tokens = index, 0
+        tokens += len(sentence)
+    if start < len(sentences):
+        yield sentences[start:]
+
+
+def _batches(lengths: npt.NDArray[np.int64], tags: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Indices of the sentences that have tokens, the longest first, in batches of a bounded size once padded."""
+    order = np.argsort(-lengths, kind="stable")
+    order = order[lengths[order] > 0]
+    start = 0
+    while start < len(order):
+        size = max(1, _BATCH_NUMBERS // (int(lengths[order[start]]) * tags))
+        yield order[start : start + size]
+        start += size
+
+
+def _instances(sentences: Sequence[Sentence], scheme: TagScheme, extractor: FeatureExtractor) -> Iterator[Instance]:
+    """Features and tags of every annotated stretch of every sentence."""
+    of_word = lru_cache(_TRAINING_WORDS)(extractor.of_word)
+    window = list(enumerate(extractor.window))
+    reach = max((abs(position) for position in extractor.window), default=0)
+    outside: list[str | None] = [None] * reach
+    for sentence in sentences:
+        words = [of_word(token) for token in (*outside, *sentence.tokens, *outside)]
+        features = extractor.of_sentence(sentence)
+        for index, names in enumerate(features, start=reach):
+            for column, position in window:
+                names += words[index + position][column]
+        ids = scheme.encode(sentence.tags or ())
+        for start, end in _annotated(sentence.tags or ()):
+            yield features[start:end], [scheme.tags[index] for index in ids[start:end]]
+
+
+def _annotated(tags: Sequence[Tag]) -> Iterator[tuple[int, int]]:
+    """Start and end of each longest stretch of tokens with a tag."""
+    start = 0
+    for index, tag in enumerate((*tags, None)):
+        if tag is None:
+            if index > start:
+                yield start, index
+            start = index + 1
+
+
+def _require_tags(corpus: Corpus) -> None:
+    if not corpus.train:
+        raise DataError("there are no training sentences", path=corpus.name)
+    for sentence in corpus.train:
+        if len(sentence) and not any(sentence.tags or ()):
+            raise DataError(
+                "the sentence has no tags, and a linear tagger learns from nothing else; leave such sentences out",
+                path=sentence.source or corpus.name,
+            )
+
+
+def _notes(corpus: Corpus) -> Iterator[str]:
+    missing = [sum(tag is None for tag in sentence.tags or ()) for sentence in corpus.train]
+    if any(missing):
+        yield (
+            f"{sum(missing)} tokens of {sum(map(bool, missing))} sentences are not annotated; "
+            "only the annotated stretches between them were learnt from"
+        )
+    if not corpus.labels:
+        yield "the training sentences hold no entity, so the tagger will never find one"
+
+
+def _extractor(recipe: Recipe, resources: Resources) -> FeatureExtractor:
+    return FeatureExtractor(recipe.linear.features, resources.word_lists(), resources.cluster_of())
+
+
+def _with_features_in(recipe: Recipe, resources: Resources, folder: Path | None) -> Recipe:
+    """The recipe with its word lists named as in the model folder (None: relative to it)."""
+    features = resources.located(recipe.linear.features, folder)
+    return dataclasses.replace(recipe, linear=dataclasses.replace(recipe.linear, features=features))
+
+
+def _iob2_of(scheme: TagScheme, index: int) -> Tag:
+    """What a tag of a legal sequence is in IOB2, wherever it stands."""
+    before = int(scheme.transitions[:, index].argmax())
+    return scheme.decode([before, index])[1]
+
+
+def _read_tags(folder: Path) -> dict[str, Any]:
+    """`tags.json`, its form checked. Raises ModelError."""
+    try:
+        described = json.loads((folder / "tags.json").read_text(encoding="utf-8"))
+        ok = (
+            described["style"] in _STYLES
+            and all(isinstance(label, str) and label for label in described["labels"])
+            and isinstance(described["sha256"], dict)
+            and {_MODEL, "recipe.toml"} <= set(described["sha256"])
+        )
+    except OSError as error:
+        raise ModelError(f"tags.json: {error.strerror}; expected a folder of a saved tagger", folder=folder) from None
+    except (ValueError, TypeError, KeyError):
+        ok = False
+    if not ok:
+        raise ModelError("tags.json is damaged; save the tagger again, or train again", folder=folder)
+    return dict(described)
+
+
+def _read_checked(folder: Path, name: str, digest: str) -> bytes:
+    """The file's bytes. Raises ModelError when it is missing or not the one that was saved."""
+    path = folder / name
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{name}: {error.strerror}; save the tagger again, or train again", folder=folder) from None
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ModelError(f"{name} is not the file that was saved (its checksum differs); save it again", folder=folder)
+    return content

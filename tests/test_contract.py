@@ -1,0 +1,231 @@
+"""What every tagger promises, for every recipe in RECIPES. A new system adds a row and passes, or does not ship."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from onomast.corpus import Corpus
+from onomast.errors import ModelError, OnomastError
+from onomast.recipe import read_recipe
+from onomast.sentence import Sentence
+from onomast.tagger import Tagger, load_tagger, new_tagger
+from onomast.tags import Span, faults, tags_of
+
+
+@dataclass(frozen=True)
+class Case:
+    """A recipe, with changes that make it quick on eight sentences; `needs` is a library of an extra."""
+
+    recipe: str
+    changes: Mapping[str, str]
+    weights: str
+    """The file of the model folder that holds the weights."""
+    needs: str = "pycrfsuite"
+
+
+def linear(recipe: str, algorithm: str = "lbfgs", scheme: str = "iobes") -> Case:
+    """Penalties so small that eight sentences can be learnt by heart."""
+    changes = {"linear.c1": "0", "linear.c2": "0.001", "linear.algorithm": algorithm, "scheme": scheme}
+    return Case(recipe, changes, "model.crfsuite")
+
+
+RECIPES = {
+    "crf": linear("crf"),
+    "crf-myner": linear("crf-myner"),
+    "crf, l2sgd": linear("crf", "l2sgd"),
+    "crf, ap": linear("crf", "ap"),
+    "crf, pa": linear("crf", "pa"),
+    "crf, arow": linear("crf", "arow"),
+    "crf, iob2": linear("crf", scheme="iob2"),
+    "crf, bilou": linear("crf", scheme="bilou"),
+}
+
+TEXTS = [
+    "[PER Amina Yusuf] visited [LOC Zanzibar] on Monday .",
+    "The [ORG Green Valley Bank] opened in [LOC Mombasa] .",
+    "[PER Juma] and [PER Neema Okello] work for [ORG Radio Savanna] .",
+    "Rain fell all night .",
+    "[ORG Lakeside Hospital] thanked [PER Doctor Achieng Otieno Wafula] .",
+    "Farmers near [LOC Lake Turkana] sold maize .",
+    "[LOC Arusha]",
+    "She said that [ORG Blue River United] won in [LOC Kisumu] [LOC Town] .",
+]
+
+
+def sentence(text: str) -> Sentence:
+    """`[PER Amina Yusuf] left .` -> a sentence with the tags B-PER I-PER O O."""
+    tokens: list[str] = []
+    spans: list[Span] = []
+    start, label = 0, ""
+    words = text.split()
+    for word in words:
+        if word.startswith("["):
+            start, label = len(tokens), word[1:]
+            continue
+        tokens.append(word.rstrip("]"))
+        if word.endswith("]"):
+            spans.append(Span(start, len(tokens), label))
+    pos = tuple("NAME" if token[0].isupper() else "WORD" for token in tokens)
+    return Sentence(tuple(tokens), tags_of(spans, len(tokens)), pos, label="long" if len(tokens) > 7 else "short")
+
+
+SENTENCES = tuple(sentence(text) for text in TEXTS)
+CORPUS = Corpus("eight", SENTENCES)
+UNSEEN = (
+    sentence("[PER Baraka Mwangi] lives in [LOC Mombasa]"),
+    Sentence(("Arusha",), pos=("NAME",)),
+    sentence("[ORG Zanzibar Radio] said nothing about [PER Juma] , again ."),
+    Sentence(("xyzzy", "1234", "-", "\u00e9l\u00e8ve", "\U0001f600"), pos=("WORD",) * 5),
+)
+
+
+def trained(case: Case) -> Tagger:
+    pytest.importorskip(case.needs)
+    tagger = new_tagger(read_recipe(case.recipe, case.changes))
+    tagger.fit(CORPUS)
+    return tagger
+
+
+@pytest.fixture(scope="module", params=RECIPES.values(), ids=RECIPES.keys())
+def case(request: pytest.FixtureRequest) -> Case:
+    chosen: Case = request.param
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def tagger(case: Case) -> Tagger:
+    return trained(case)
+
+
+@pytest.fixture(scope="module")
+def saved(tagger: Tagger, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model") / "new" / "folder"
+    tagger.save(folder)
+    return folder
+
+
+def test_learns_eight_sentences_by_heart(tagger: Tagger) -> None:
+    assert [made.tags for made in tagger.tag(SENTENCES)] == [gold.tags for gold in SENTENCES]
+
+
+def test_keeps_order_number_and_every_other_field(tagger: Tagger) -> None:
+    given = [*UNSEEN, *SENTENCES, *UNSEEN]
+    made = tagger.tag(given)
+    assert [(new.tokens, new.pos, new.source, new.language) for new in made] == [
+        (old.tokens, old.pos, old.source, old.language) for old in given
+    ]
+    alone = [tagger.tag([one])[0].tags for one in given]
+    assert [new.tags for new in made] == alone  # company changes nothing
+
+
+def test_does_not_read_gold(tagger: Tagger) -> None:
+    wrong = [old.tagged(["B-LOC"] * len(old)) for old in SENTENCES]
+    bare = [old.bare() for old in SENTENCES]
+    assert [(new.tags, new.confidence) for new in tagger.tag(wrong)] == [
+        (new.tags, new.confidence) for new in tagger.tag(bare)
+    ]
+
+
+def test_changes_no_argument(tagger: Tagger) -> None:
+    given = list(UNSEEN)
+    before = copy.deepcopy(given)
+    tagger.tag(given)
+    assert given == before
+
+
+def test_tags_are_legal_iob2_of_known_labels(tagger: Tagger) -> None:
+    shuffled = [Sentence(one.tokens[::-1], pos=(one.pos or ())[::-1]) for one in (*SENTENCES, *UNSEEN)]
+    known = {"O", *(f"{prefix}-{label}" for prefix in "BI" for label in ("PER", "LOC", "ORG"))}
+    for made in tagger.tag(shuffled):
+        assert made.tags is not None and set(made.tags) <= known
+        assert faults(made.tags) == []
+
+
+def test_confidence_is_a_probability_per_token(tagger: Tagger) -> None:
+    for made in tagger.tag([*SENTENCES, *UNSEEN]):
+        assert made.confidence is not None
+        assert all(type(value) is float and 0 <= value <= 1 for value in made.confidence)
+
+
+def test_tags_nothing_no_tokens_one_token_and_ten_thousand(tagger: Tagger) -> None:
+    assert tagger.tag([]) == []
+    empty, one = tagger.tag([Sentence((), pos=()), Sentence(("Arusha",), pos=("NAME",))])
+    assert empty.tags == () and one.tags is not None and len(one.tags) == 1
+    tokens = tuple(token for index in range(1_250) for token in SENTENCES[index % 2].tokens)
+    pos = tuple("NAME" if token[0].isupper() else "WORD" for token in tokens)
+    (long,) = tagger.tag([Sentence(tokens[:10_000], pos=pos[:10_000])])
+    assert long.tags is not None and len(long.tags) == len(tokens[:10_000]) and faults(long.tags) == []
+
+
+def test_save_then_load_gives_equal_tags_and_confidence(tagger: Tagger, saved: Path) -> None:
+    loaded = load_tagger(saved)
+    given = [*SENTENCES, *UNSEEN]
+    assert loaded.tag(given) == tagger.tag(given)
+    assert loaded.scheme == tagger.scheme
+
+
+def test_a_copy_of_the_folder_is_as_good(tagger: Tagger, saved: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(saved, moved)
+    loaded = load_tagger(moved)
+    loaded.save(tmp_path / "again")
+    assert load_tagger(tmp_path / "again").tag(UNSEEN) == tagger.tag(UNSEEN)
+
+
+def test_the_same_seed_gives_the_same_weights(case: Case, saved: Path, tmp_path: Path) -> None:
+    trained(case).save(tmp_path / "twin")
+    assert (tmp_path / "twin" / case.weights).read_bytes() == (saved / case.weights).read_bytes()
+
+
+def test_leaves_no_temporary_files(saved: Path) -> None:
+    assert [path.name for path in saved.rglob("*") if path.name.startswith(".")] == []
+
+
+def test_says_so_when_it_knows_nothing_yet(case: Case, tmp_path: Path) -> None:
+    pytest.importorskip(case.needs)
+    untrained = new_tagger(read_recipe(case.recipe, case.changes))
+    for call in (lambda: untrained.tag(UNSEEN), lambda: untrained.save(tmp_path), lambda: untrained.scheme):
+        with pytest.raises(OnomastError, match="fit"):
+            call()
+
+
+def test_refuses_a_folder_that_misses_a_file(saved: Path, tmp_path: Path) -> None:
+    for victim in sorted(path.relative_to(saved) for path in saved.rglob("*") if path.is_file()):
+        folder = tmp_path / victim.name
+        shutil.copytree(saved, folder)
+        (folder / victim).unlink()
+        with pytest.raises(ModelError) as caught:
+            load_tagger(folder)
+        assert victim.name in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "zeros", "text"])
+def test_refuses_a_folder_with_a_damaged_file(saved: Path, tmp_path: Path, damage: str) -> None:
+    for victim in sorted(path.relative_to(saved) for path in saved.rglob("*") if path.is_file()):
+        folder = tmp_path / victim.name
+        shutil.copytree(saved, folder)
+        content = (folder / victim).read_bytes()
+        middle = len(content) // 2
+        made = {
+            "empty": b"",
+            "cut": content[:middle],
+            "flipped": content[:middle] + bytes([content[middle] ^ 0xFF]) + content[middle + 1 :],
+            "zeros": bytes(len(content)),
+            "text": b"hello\n",
+        }[damage]
+        (folder / victim).write_bytes(made)
+        with pytest.raises(ModelError) as caught:
+            load_tagger(folder)
+        assert "\n" not in str(caught.value)
+
+
+def test_refuses_what_is_no_model_folder(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(ModelError):
+            load_tagger(folder)
