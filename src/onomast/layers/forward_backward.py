@@ -13,6 +13,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from onomast.layers.reversal import reordered, reversal
+
 # exp(-170) is about 1e-74: with every factor above it and every state above FLOOR, no product leaves float64's range.
 SPREAD = 170.0
 FLOOR = 1e-140
@@ -107,10 +109,10 @@ def scaled_sweep(
     if min(float(_lowest(part)) for part in (*shifted, scores)) < -SPREAD:
         return None
     factors, first, last = (part.exp() for part in shifted)
-    back = _reversal(mask)
+    back = reversal(mask)
     weights = scores.exp()
     into, out, norms = _scaled_loop(
-        torch.stack([weights, _reordered(weights, back)]).permute(2, 0, 1, 3),
+        torch.stack([weights, reordered(weights, back)]).permute(2, 0, 1, 3),
         torch.stack([factors, factors.T]),
         torch.stack([first, last]),
     )
@@ -119,7 +121,7 @@ def scaled_sweep(
     real = mask.T[:, :, None]
     forward_into, forward_out = into[:, 0] * real, out[:, 0] * real
     backward_into, backward_out = (
-        _reordered(part[:, 1].transpose(0, 1), back).transpose(0, 1) * real for part in (into, out)
+        reordered(part[:, 1].transpose(0, 1), back).transpose(0, 1) * real for part in (into, out)
     )
     lengths = mask.sum(1)
     final = (_final(out[:, 0], lengths) * last).sum(-1).log()
@@ -192,8 +194,8 @@ class LogSweep:
 def log_sweep(emissions: Tensor, mask: Tensor, transitions: Tensor, starts: Tensor, ends: Tensor) -> LogSweep:
     """Run forward-backward on logarithms."""
     emissions = emissions.masked_fill(~mask[:, :, None], 0.0)
-    back = _reversal(mask)
-    both = torch.stack([emissions, _reordered(emissions, back)]).permute(2, 0, 1, 3)  # (T, 2, B, K)
+    back = reversal(mask)
+    both = torch.stack([emissions, reordered(emissions, back)]).permute(2, 0, 1, 3)  # (T, 2, B, K)
     steps = torch.stack([transitions, transitions.T])[:, None]  # (2, 1, K, K)
     into = torch.empty_like(both)
     out = torch.empty_like(both)
@@ -202,7 +204,7 @@ def log_sweep(emissions: Tensor, mask: Tensor, transitions: Tensor, starts: Tens
         if t:
             into[t] = torch.logsumexp(out[t - 1][..., None] + steps, 2)
         out[t] = into[t] + both[t]
-    backward_into, backward_out = (_reordered(part[:, 1].transpose(0, 1), back).transpose(0, 1) for part in (into, out))
+    backward_into, backward_out = (reordered(part[:, 1].transpose(0, 1), back).transpose(0, 1) for part in (into, out))
     total = torch.logsumexp(_final(out[:, 0], mask.sum(1)) + ends, -1)
     padding = ~mask.T[:, :, None]
     forward_out, backward_out = (part.masked_fill(padding, -torch.inf) for part in (out[:, 0], backward_out))
@@ -237,14 +239,3 @@ def _inverse(values: Tensor) -> Tensor:
 def _final(states: Tensor, lengths: Tensor) -> Tensor:
     """The states (T, B, K) at each sentence's last real token: (B, K)."""
     return states[(lengths - 1).clamp_min(0), torch.arange(states.shape[1], device=states.device)]
-
-
-def _reversal(mask: Tensor) -> Tensor:
-    """(B, T): where each token stands in its sentence read backwards; padding stays in place. Its own inverse."""
-    steps = torch.arange(mask.shape[1], device=mask.device)
-    return torch.where(mask, mask.sum(1, keepdim=True) - 1 - steps, steps)
-
-
-def _reordered(values: Tensor, order: Tensor) -> Tensor:
-    """Take values (B, T, K) in the order (B, T)."""
-    return values.gather(1, order[:, :, None].expand(values.shape))
