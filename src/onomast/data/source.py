@@ -1,0 +1,230 @@
+"""Bytes -> numbered lines: gzip, byte-order marks, line ends; bytes that are not UTF-8 are named.
+
+What every reader shares: where a line came from (`Source`), what was asked (`Request`), what was mended (`Log`).
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+from typing import BinaryIO, TextIO, cast
+
+from onomast.errors import DataError
+from onomast.files import atomic_path
+from onomast.tags import Orphan, Style
+
+STANDARD_INPUT = "-"
+_BLOCK = 1 << 18  # bytes read at once
+_GZIP = b"\x1f\x8b"
+_MARK = "\ufeff"
+
+REPAIR_KINDS: tuple[str, ...] = (
+    "illegal-tag",  # a tag that may not stand where it does, such as I- after O, or an entity that is not closed
+    "malformed-tag",  # a tag that is none: no prefix, no label, the first letter lost
+    "invisible-character",  # a zero-width character or white space inside a tag
+    "missing-column",  # a row with too few columns: its tag is unknown
+    "extra-column",  # a row with too many columns
+    "empty-token",  # a row without a token: left out
+    "span-not-on-token-border",  # an entity that begins or ends inside a token: the token was cut
+    "span-outside-text",  # an entity without a token: left out
+    "overlapping-span",  # an entity that overlaps a longer one: left out
+    "span-text-differs",  # an entity whose text is not what stands at its offsets
+    "discontinuous-span",  # an entity in several parts: the longest was kept
+    "tags-do-not-fit",  # more or fewer tags than tokens: the sentence is not annotated
+    "skipped-record",  # a record without text, or one that its annotator rejected: left out
+)
+
+
+@dataclass(frozen=True)
+class Repair:
+    """Something in the file that was not as it should be, and was mended."""
+
+    line: int
+    """1-based line of the file; 0 where a format has no lines."""
+    kind: str
+    """One of `REPAIR_KINDS`."""
+    found: str
+    made: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the caller said about a file; None: find out."""
+
+    columns: tuple[str, ...] | None = None
+    style: Style | None = None
+    orphan: Orphan = "conlleval"
+    language: str | None = None
+    """Of sentences that name none."""
+
+
+@dataclass
+class Log:
+    """What a reader found out along the way."""
+
+    on_repair: Callable[[Repair], object] | None = None
+    style: Style | None = None
+    guess: list[str] = field(default_factory=list)
+
+    def repair(self, line: int, kind: str, found: str, made: str) -> None:
+        """Tell of one mended place."""
+        if self.on_repair is not None:
+            self.on_repair(Repair(line, kind, found, made))
+
+
+class Source:
+    """One open file, or standard input for "-". Raises DataError for everything that keeps it from being read."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.name = "standard input" if path == STANDARD_INPUT else path
+        self.encoding = "UTF-8"
+        self._handle: BinaryIO | None = None
+        self._head: list[str] = []
+        self._lines: Iterator[str] | None = None
+
+    @property
+    def suffix(self) -> str:
+        """Last suffix of the file name in lower case, `.gz` aside."""
+        name = Path(self.path).name.lower().removesuffix(".gz")
+        return Path(name).suffix
+
+    def error(self, message: str, line: int | None = None) -> DataError:
+        """A DataError that names this file and the line."""
+        return DataError(message, path=self.name, line=line)
+
+    @contextmanager
+    def opened(self) -> Iterator[Source]:
+        """Open the file, undo gzip, and close it at the end; system and gzip errors become DataErrors."""
+        try:
+            if self.path == STANDARD_INPUT:
+                self._handle = self._unpacked(cast(BinaryIO, io.BufferedReader(_raw(sys.stdin.buffer), _BLOCK)))
+                yield self
+            else:
+                with Path(self.path).open("rb", buffering=_BLOCK) as handle:
+                    self._handle = self._unpacked(handle)
+                    yield self
+        except FileNotFoundError:
+            raise self.error("there is no such file") from None
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise self.error(f"the gzip file is damaged ({error}); fetch or pack it again") from None
+        except OSError as error:
+            raise self.error(f"cannot be read: {error.strerror or error}") from None
+
+    def _unpacked(self, handle: BinaryIO) -> BinaryIO:
+        if cast(io.BufferedReader, handle).peek(2)[:2] == _GZIP:
+            handle = cast(BinaryIO, gzip.GzipFile(fileobj=handle))
+        return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, handle), _BLOCK))
+
+    def peek(self, size: int) -> bytes:
+        """The first bytes, which stay to be read; fewer where the file is shorter."""
+        return cast(io.BufferedReader, self._binary()).peek(size)[:size]
+
+    def content(self) -> bytes:
+        """All the bytes."""
+        return self._binary().read()
+
+    def sample(self, number: int) -> list[str]:
+        """The first lines, which stay to be read."""
+        missing = number - len(self._head)
+        if missing > 0:
+            self._head += islice(self._texts(), missing)
+        return self._head[:number]
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """(1-based number, text without its line end) of every line, in constant memory."""
+        return enumerate(chain(self._drained(), self._texts()), 1)
+
+    def text(self) -> str:
+        """The whole text, line ends as `\\n`."""
+        return "\n".join(text for _, text in self.lines())
+
+    def _drained(self) -> Iterator[str]:
+        head, self._head = self._head, []
+        return iter(head)
+
+    def _binary(self) -> BinaryIO:
+        if self._handle is None:
+            raise self.error("is not open")
+        return self._handle
+
+    def _texts(self) -> Iterator[str]:
+        if self._lines is None:
+            self._lines = self._decoded()
+        return self._lines
+
+    def _decoded(self) -> Iterator[str]:
+        """Lines end at line feeds alone (never at U+0085 or U+2028); one carriage return before it goes."""
+        handle = self._binary()
+        line, position, kept = 1, 0, list[bytes]()
+        while block := handle.read(_BLOCK):
+            cut = block.rfind(b"\n") + 1
+            if not cut:
+                kept.append(block)
+                continue
+            whole = b"".join((*kept, block[:cut]))
+            yield from self._texts_of(whole, line, position)[:-1]
+            line += whole.count(b"\n")
+            position += len(whole)
+            kept = [block[cut:]]
+        if any(kept):
+            yield from self._texts_of(b"".join(kept), line, position)
+
+    def _texts_of(self, block: bytes, line: int, position: int) -> list[str]:
+        try:
+            text = block.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line += block.count(b"\n", 0, error.start)
+            within = error.start - (block.rfind(b"\n", 0, error.start) + 1)
+            place = f"byte {position + error.start:,} of the file (byte {within} of the line)"
+            found = f"{place}, 0x{block[error.start]:02x},"
+            wide = position == 0 and block[:2] in (b"\xff\xfe", b"\xfe\xff")
+            hint = "it looks like UTF-16; " if wide else ""
+            raise self.error(f"{found} is not UTF-8; {hint}convert the file to UTF-8", line) from None
+        if position == 0 and text.startswith(_MARK):
+            text = text[1:]
+            self.encoding = "UTF-8 with a byte-order mark"
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").removesuffix("\r")
+        return text.split("\n")
+
+
+def _raw(buffer: object) -> io.RawIOBase:
+    """What `io.BufferedReader` asks of its source; a stand-in for standard input may be a `BytesIO`."""
+    return cast(io.RawIOBase, buffer)
+
+
+@contextmanager
+def open_output(path: str) -> Iterator[TextIO]:
+    """A text file that appears whole or not at all; "-" is standard output, a name ending in .gz is compressed."""
+    if path == STANDARD_INPUT:
+        wrapper = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="\n", write_through=False)
+        try:
+            yield wrapper
+        finally:
+            wrapper.flush()
+            wrapper.detach()
+        return
+    try:
+        with atomic_path(path) as temporary, temporary.open("wb") as raw:
+            # No name and no time inside: the same sentences give the same bytes.
+            packed = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if path.endswith(".gz") else raw
+            with io.TextIOWrapper(cast(BinaryIO, packed), encoding="utf-8", newline="\n") as handle:
+                yield handle
+    except UnicodeEncodeError as error:
+        raise DataError(f"{error.object[error.start]!r} is no character that UTF-8 can hold", path=path) from None
+    except OSError as error:
+        raise DataError(f"cannot be written: {error.strerror or error}", path=path) from None
+
+
+def write_chunks(path: str, chunks: Iterable[str]) -> None:
+    """Write pieces of text as they come."""
+    with open_output(path) as handle:
+        handle.writelines(chunks)
