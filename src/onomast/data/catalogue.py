@@ -1,0 +1,363 @@
+"""Named corpora: `data:NAME/SPLIT` and `sample:NAME/SPLIT` -> paths, and fetching what is not here.
+
+What is known of each stands in catalogue.toml; no corpus is shipped but the samples.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import shutil
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from onomast.errors import DataError, nearest
+from onomast.progress import progress
+
+RAW_FILES = "https://raw.githubusercontent.com"  # where files of a GitHub repository are served
+_CATALOGUE = Path(__file__).with_name("catalogue.toml")
+_SAMPLES = Path(__file__).parent.parent / "samples"
+_SPLITS = {"val": "dev", "valid": "dev", "validation": "dev", "devel": "dev", "eval": "dev"}
+_SECONDS = 30  # without an answer from the server
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a corpus."""
+
+    name: str
+    """`SPLIT` or `PART/SPLIT`."""
+    path: str
+    """Below the folder of the corpus."""
+    url: str | None
+    """None: it was made from published files, and is only to be had from a mirror."""
+    bytes: int
+    sha256: str
+    language: str | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One corpus."""
+
+    name: str
+    title: str
+    homes: tuple[str, ...]
+    """Public repositories, with the commit after an @."""
+    licence: str
+    """As its authors state it."""
+    labels: tuple[str, ...]
+    files: tuple[File, ...]
+    note: str = ""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """ISO 639-3 codes, sorted."""
+        return tuple(sorted({file.language for file in self.files if file.language}))
+
+
+def entries() -> list[Entry]:
+    """All corpora, by name."""
+    table = _table(_CATALOGUE)
+    return [_entry(name, corpus) for name, corpus in sorted(table.items()) if name not in ("languages", "samples")]
+
+
+def resolve(name: str) -> Path:
+    """The path of a FILE: a path or "-" as it is, `sample:NAME/SPLIT`, or `data:NAME[/PART][/SPLIT]`.
+
+    A part may be named by its language (`te`, `tel`, `Telugu`). Corpora lie in the folder ONOMAST_DATA or, fetched, in
+    the cache. Raises DataError for an unknown name (with the nearest), an ambiguous one, and a file that is not here.
+    """
+    kind, colon, rest = name.partition(":")
+    if colon and kind == "sample":
+        return _sample(rest)
+    if not colon or kind != "data":
+        return Path(name)
+    entry, files = _find(rest)
+    if len(files) > 1:
+        choices = ", ".join(f"data:{entry.name}/{file.name}" for file in files)
+        raise DataError(f"{len(files)} files have this name; expected one of {choices}", path=name)
+    places = [folder / entry.name / files[0].path for folder in (_mirror(), cache()) if folder is not None]
+    for path in places:
+        if path.is_file():
+            return path
+    raise DataError(f"is not here; fetch it with: onomast data fetch {entry.name}/{files[0].name}", path=name)
+
+
+def language_of(name: str) -> str | None:
+    """The language (ISO 639-3) of a `data:` or `sample:` name, where all its files have the same; else None."""
+    kind, colon, rest = name.partition(":")
+    if not colon or kind not in ("data", "sample"):
+        return None
+    if kind == "sample":
+        language = _table(_CATALOGUE)["samples"].get(rest.split("/")[0])
+        return None if language is None else str(language)
+    languages = {file.language for file in _find(rest)[1]}
+    return languages.pop() if len(languages) == 1 else None
+
+
+def fetch(name: str, *, to: Path | None = None) -> Path:
+    """Copy a corpus, or some of its files, from ONOMAST_DATA if that is set, else download it; return its folder.
+
+    `name`: `NAME[/PART][/SPLIT]`, with or without `data:`. `to`: the folder to put it in (a folder NAME is made there);
+    default: the cache. Files that are there already and whole are kept. Every file is checked against its SHA-256 and
+    gets its name only then. Raises DataError.
+    """
+    entry, files = _find(name.removeprefix("data:"))
+    folder = (to or cache()) / entry.name
+    mirror = _mirror()
+    before = 0
+    with progress(f"fetching {entry.name}", sum(file.bytes for file in files)) as advance:
+        for file in files:
+
+            def report(done: float, before: int = before, name: str = file.name) -> None:
+                advance(before + done, name)
+
+            target = folder / file.path
+            if not (target.is_file() and _sha256(target) == file.sha256):
+                _fetch_file(entry, file, target, mirror, report)
+            before += file.bytes
+    return folder
+
+
+def cache() -> Path:
+    """Where fetched corpora lie: ONOMAST_CACHE, or the platform's folder for caches."""
+    chosen = os.environ.get("ONOMAST_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    import pooch
+
+    return Path(pooch.os_cache("onomast"))
+
+
+def to_json() -> list[dict[str, Any]]:
+    """The catalogue as JSON-ready rows."""
+    return [
+        {
+            "name": entry.name,
+            "title": entry.title,
+            "languages": list(entry.languages),
+            "labels": list(entry.labels),
+            "licence": entry.licence,
+            "homes": list(entry.homes),
+            "note": entry.note,
+            "files": [
+                {"name": f"data:{entry.name}/{file.name}", "language": file.language, "url": file.url}
+                | {"bytes": file.bytes, "sha256": file.sha256}
+                for file in entry.files
+            ],
+        }
+        for entry in entries()
+    ]
+
+
+def render_entries() -> str:
+    """The catalogue for a terminal: one paragraph per corpus."""
+    paragraphs = []
+    for entry in entries():
+        names = _shortened([file.name for file in entry.files])
+        labels = ", ".join(entry.labels[:12]) + (
+            f" and {len(entry.labels) - 12} more" if len(entry.labels) > 12 else ""
+        )
+        lines = [
+            f"data:{entry.name}",
+            f"  {entry.title}",
+            f"  languages  {' '.join(entry.languages)}",
+            f"  labels     {labels or 'none'}",
+            f"  files      {names}",
+            f"  licence    {entry.licence}",
+            *(f"  home       {home}" for home in entry.homes),
+        ]
+        paragraphs.append("\n".join(lines + ([f"  note       {entry.note}"] if entry.note else [])))
+    samples = " ".join(f"sample:{path.parent.name}/{path.stem}" for path in sorted(_SAMPLES.glob("*/*.conll")))
+    return "\n\n".join([*paragraphs, f"Shipped with Onomast: {samples}"])
+
+
+def _shortened(names: list[str]) -> str:
+    """`hau/train hau/dev swa/train swa/dev` -> `{hau,swa}/{train,dev}`; a part with other splits stands apart."""
+    splits: dict[str, list[str]] = {}
+    for name in names:
+        part, _, split = name.rpartition("/")
+        splits.setdefault(part, []).append(split)
+    parts: dict[tuple[str, ...], list[str]] = {}
+    for part, found in splits.items():
+        parts.setdefault(tuple(found), []).append(part)
+    return " ".join(
+        "/".join(
+            ("{" + ",".join(group) + "}") if len(group) > 1 else group[0]
+            for group in (owners, list(found))
+            if group != [""]
+        )
+        for found, owners in parts.items()
+    )
+
+
+@lru_cache
+def _table(path: Path) -> Mapping[str, Any]:
+    with path.open("rb") as handle:
+        return tomllib.load(handle)
+
+
+def _entry(name: str, table: Mapping[str, Any]) -> Entry:
+    parts: Mapping[str, Mapping[str, str]] = table.get("parts", {})
+    files = []
+    homes: dict[str, None] = {}
+    for key, file in table["files"].items():
+        own = {
+            **{k: table[k] for k in ("home", "commit", "language") if k in table},
+            **parts.get(key.split("/")[0], {}),
+        }
+        url = None
+        if "home" in own:
+            homes[f"{own['home']}@{own['commit']}"] = None
+            if "from" in file:
+                repository = own["home"].removeprefix("https://github.com/")
+                url = f"{RAW_FILES}/{repository}/{own['commit']}/{quote(file['from'])}"
+        files.append(File(key, file["path"], url, file["bytes"], file["sha256"], own.get("language")))
+    return Entry(
+        name,
+        table["title"],
+        tuple(homes),
+        table["licence"],
+        tuple(table["labels"]),
+        tuple(files),
+        table.get("note", ""),
+    )
+
+
+def _find(name: str) -> tuple[Entry, list[File]]:
+    """The corpus and those of its files that `NAME[/PART][/SPLIT]` names: at least one. Raises DataError."""
+    first, *rest = name.strip("/").split("/")
+    table = _table(_CATALOGUE)
+    known = sorted(set(table) - {"languages", "samples"})
+    if first not in known:
+        raise DataError(f"there is no corpus {first!r}; {nearest(first, known)}", path=f"data:{name}")
+    entry = _entry(first, table[first])
+    files = [file for file in entry.files if _matches(rest, file, table["languages"])]
+    if not files:
+        wrong = "/".join(rest)
+        names = [file.name for file in entry.files]
+        close = "".join(f"did you mean {near!r}? " for near in difflib.get_close_matches(wrong, names, n=1, cutoff=0.5))
+        raise DataError(f"{first} has no file {wrong!r}; {close}known: {_shortened(names)}", path=f"data:{name}")
+    return entry, files
+
+
+def _matches(asked: list[str], file: File, languages: Mapping[str, list[str]]) -> bool:
+    """Do the parts of a name lead to this file? A part is also known by its language, in every way it is written."""
+    parts = file.name.split("/")
+    if len(asked) > len(parts):
+        return False
+    for index, (word, part) in enumerate(zip(asked, parts, strict=False)):
+        known = {part.casefold()}
+        if index == 0 and (len(parts) > 1 or part == file.language) and file.language is not None:
+            known |= {file.language, *(other.casefold() for other in languages[file.language])}
+        if _SPLITS.get(word.casefold(), word.casefold()) not in known and word.casefold() not in known:
+            return False
+    return True
+
+
+def _sample(rest: str) -> Path:
+    path = _SAMPLES / f"{rest}.conll"
+    known = sorted(f"{path.parent.name}/{path.stem}" for path in _SAMPLES.glob("*/*.conll"))
+    if rest not in known:
+        raise DataError(f"there is no such sample; {nearest(rest, known)}", path=f"sample:{rest}")
+    return path
+
+
+def _mirror() -> Path | None:
+    folder = os.environ.get("ONOMAST_DATA")
+    return Path(folder).expanduser() if folder else None
+
+
+def _fetch_file(
+    entry: Entry, file: File, target: Path, mirror: Path | None, advance: Callable[[float], object]
+) -> None:
+    name = f"data:{entry.name}/{file.name}"
+    if mirror is None and file.url is None:
+        raise DataError(
+            "is not published as one file, so it cannot be downloaded; set ONOMAST_DATA to a folder that holds "
+            f"{entry.name}/{file.path}",
+            path=name,
+        )
+    with _checked(target, file.sha256, name) as partial:
+        if mirror is None:
+            _download(str(file.url), partial, name, advance)
+            return
+        try:
+            shutil.copyfile(mirror / entry.name / file.path, partial)
+        except FileNotFoundError as error:
+            raise DataError(
+                f"ONOMAST_DATA has no file {error.filename}; unset ONOMAST_DATA to download it", path=name
+            ) from None
+
+
+@contextmanager
+def _checked(target: Path, sha256: str, name: str) -> Iterator[Path]:
+    """Yield a path to write; it becomes `target` if what was written has this SHA-256.
+
+    Its name is fixed: what a killed process left there is overwritten by the next.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        yield partial
+        found = _sha256(partial)
+        if found != sha256:
+            raise DataError(
+                f"the file got has SHA-256 {found[:12]}..., the catalogue says {sha256[:12]}...; it was not kept; "
+                "try again, or look whether its home has changed",
+                path=name,
+            )
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _download(url: str, path: Path, name: str, advance: Callable[[float], object]) -> None:
+    import pooch
+    import requests
+
+    try:
+        pooch.HTTPDownloader(progressbar=_Bar(advance), timeout=_SECONDS)(url, str(path), None)
+    except requests.HTTPError as error:
+        error.response.close()
+        raise DataError(f"{url}: {error}", path=name) from None
+    except requests.RequestException as error:
+        raise DataError(
+            f"cannot be downloaded from {url} ({type(error).__name__}): is there a network? set ONOMAST_DATA to a "
+            "folder that holds the corpora",
+            path=name,
+        ) from None
+
+
+class _Bar:
+    """What pooch asks of a progress bar."""
+
+    def __init__(self, advance: Callable[[float], object]) -> None:
+        self.total = 0
+        self._done = 0
+        self._advance = advance
+
+    def update(self, number: int) -> None:
+        """`number` more bytes have come."""
+        self._done += number
+        self._advance(self._done)
+
+    def reset(self) -> None:
+        """Count from 0 again; pooch does so at the end, and then reports the whole."""
+        self._done = 0
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
