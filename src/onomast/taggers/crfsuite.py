@@ -7,6 +7,7 @@ and the weights are plain arrays.
 from __future__ import annotations
 
 import ctypes
+import math
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from onomast.recipe import Linear
 _HEADER = np.dtype("<u4")
 _FEATURE = np.dtype([("type", "<u4"), ("source", "<u4"), ("target", "<u4"), ("weight", "<f8")])
 _STATE, _TRANSITION = 0, 1
+_LINE_SEARCHES = ("MoreThuente", "Backtracking", "StrongBacktracking")
 
 Instance = tuple[Sequence[Sequence[str]], Sequence[str]]  # features of each token, and its tag
 
@@ -79,28 +81,51 @@ _COLUMNS = {
 
 
 def new_trainer(linear: Linear) -> Any:
-    """A `pycrfsuite.Trainer` that prints nothing. Raises RecipeError for a parameter that it does not have."""
+    """A `pycrfsuite.Trainer` that prints nothing. Raises RecipeError for an unknown parameter or a bad value."""
     trainer = pycrfsuite.Trainer(linear.algorithm)
     for event in ("start", "featgen_progress", "featgen_end", "prepared", "prepare_error", "optimization_end", "end"):
         setattr(trainer, f"on_{event}", _ignore)
     known = trainer.params()
-    trainer.set("feature.minfreq", linear.minimum_count)
-    trainer.set("feature.possible_states", int(linear.all_states))
-    trainer.set("feature.possible_transitions", int(linear.all_transitions))
-    for name, value in {"c1": linear.c1, "c2": linear.c2}.items():
-        if name in known:
-            trainer.set(name, value)
-    if linear.max_iterations:
-        trainer.set("max_iterations", linear.max_iterations)
+    named = {
+        "feature.minfreq": ("minimum_count", linear.minimum_count),
+        "feature.possible_states": ("all_states", int(linear.all_states)),
+        "feature.possible_transitions": ("all_transitions", int(linear.all_transitions)),
+        "c1": ("c1", linear.c1),
+        "c2": ("c2", linear.c2),
+        "max_iterations": ("max_iterations", linear.max_iterations or None),
+    }
+    for name, (field, value) in named.items():
+        if name in known and value is not None:
+            _set(trainer, name, value, f"linear.{field}")
     for name, value in linear.parameters.items():
-        key = f"linear.parameters.{name}"
+        if name in named:
+            field = named[name][0]
+            raise RecipeError(f"it has a field of its own; set linear.{field}", key=f"linear.parameters.{name}")
         if name not in known:
-            raise RecipeError(f"{linear.algorithm} has no such parameter; {nearest(name, known)}", key=key)
-        try:
-            trainer.set(name, value)
-        except (ValueError, TypeError) as error:
-            raise RecipeError(f"{value!r} is not a value for it: {error}", key=key) from None
+            hint = nearest(name, set(known) - set(named))
+            raise RecipeError(f"{linear.algorithm} has no such parameter; {hint}", key=f"linear.parameters.{name}")
+        _set(trainer, name, value, f"linear.parameters.{name}")
     return trainer
+
+
+def _set(trainer: Any, name: str, value: float | int | str, key: str) -> None:
+    """Set a parameter, its value checked: CRFsuite reads a word as 0 and crashes on some zeros. Raises RecipeError."""
+    default = trainer.get(name)
+    if name == "linesearch":
+        right, expected = value in _LINE_SEARCHES, ", ".join(_LINE_SEARCHES)
+    elif name == "type":
+        right, expected = value in (0, 1, 2), "0, 1 or 2"
+    elif isinstance(value, str):
+        right, expected = False, "a number"
+    elif isinstance(default, bool):
+        right, expected = value in (0, 1), "0 or 1"
+    elif isinstance(default, int):
+        right, expected = isinstance(value, int) and 0 < value < 2**31, "a whole number above 0"
+    else:
+        right, expected = 0 <= value < math.inf, "a number, 0 or more"
+    if not right:
+        raise RecipeError(f"{value!r} is not possible; expected {expected}", key=key)
+    trainer.set(name, value)
 
 
 def _ignore(*_: object) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from onomast.errors import DataError
 from onomast.recipe import Features
 from onomast.sentence import Sentence
 from onomast.taggers.word_lists import WordList
 
+_REMEMBERED = 50_000  # words whose shape is remembered
 _CLUSTER_PREFIXES = (4, 6, 10)
 _EDGE = "edge"  # stands for the places before the first and after the last token
 
@@ -62,7 +63,7 @@ class FeatureExtractor:
         templates = self.templates
         found: list[list[str]] = [[] for _ in sentence.tokens]
         if templates.bigrams or templates.shape_bigrams:
-            words = [clean(token) for token in sentence.tokens]
+            words = list(map(clean, sentence.tokens))
             _add_sequences(found, "low", [word.lower() for word in words], templates.bigrams)
             _add_sequences(found, "shape", [shape_of(word) for word in words], templates.shape_bigrams)
         if templates.pos:
@@ -83,15 +84,18 @@ class FeatureExtractor:
     def _word_templates(self, word: str) -> Iterator[tuple[tuple[int, ...], list[str]]]:
         """Pairs: the positions at which the word gives features, and the names of those features."""
         templates = self.templates
-        yield templates.word, [f"word={word}"]
-        yield templates.lower, [f"low={word.lower()}"]
-        yield templates.shape, [f"shape={shape_of(word)}"]
+        if templates.word:
+            yield templates.word, [f"word={word}"]
+        if templates.lower:
+            yield templates.lower, [f"low={word.lower()}"]
+        if templates.shape:
+            yield templates.shape, [f"shape={shape_of(word)}"]
         if templates.prefix or templates.suffix:
             affixes = [f"pre={word[:size]}" for size in range(1, min(templates.prefix, len(word)) + 1)]
             affixes += [f"suf={word[-size:]}" for size in range(1, min(templates.suffix, len(word)) + 1)]
             yield templates.affix_window, affixes
         marks = []
-        if templates.digits and any(character.isdigit() for character in word):
+        if templates.digits and any(map(str.isdigit, word)):
             marks += ["digits", "digit"] if word.isdigit() else ["digit"]
         if templates.hyphen and "-" in word:
             marks.append("hyphen")
@@ -102,6 +106,7 @@ class FeatureExtractor:
             yield templates.cluster_window, names if cluster is None else [f"cluster={cluster}", *names]
 
 
+@lru_cache(_REMEMBERED)
 def shape_of(word: str) -> str:
     """Letters become `X` (upper case), `x` (lower), `o` (scripts without case), digits `d`; runs shrink, marks vanish.
 
@@ -126,17 +131,17 @@ def shape_of(word: str) -> str:
 
 def clean(text: str) -> str:
     """Text that CRFsuite can hold: no NUL (it ends strings) and no lone surrogates (they are no UTF-8)."""
+    if text.isprintable():
+        return text
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
 
 
-def _add_sequences(
-    found: list[list[str]], name: str, values: Sequence[str], sequences: Iterable[Sequence[int]]
-) -> None:
+def _add_sequences(found: list[list[str]], name: str, values: list[str], sequences: Iterable[Sequence[int]]) -> None:
     """Add to each of T lists the values at some positions, taken together."""
-    length = len(values)
     for positions in sequences:
-        where = ",".join(map(str, positions))
-        for index, features in enumerate(found):
-            places = [index + position for position in positions]
-            parts = [values[place] if 0 <= place < length else _EDGE for place in places]
-            features.append(f"{where}|{name}={' '.join(parts)}")
+        reach = max(map(abs, positions))
+        padded = [_EDGE] * reach + values + [_EDGE] * reach
+        columns = [padded[reach + position : reach + position + len(values)] for position in positions]
+        start = f"{','.join(map(str, positions))}|{name}="
+        for features, parts in zip(found, zip(*columns, strict=True), strict=True):
+            features.append(start + " ".join(parts))
