@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from onomast.layers.characters import CharacterCNN, CharacterLSTM
 from onomast.layers.dropout import LockedDropout, TokenDropout, WordDropout
 from onomast.layers.embeddings import Concatenation, HashedEmbedding, WordEmbedding, random_vectors
+from onomast.layers.last_states import LastStates
 from onomast.layers.lstm import INITIALISERS, BiLSTM
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -171,6 +172,14 @@ def test_character_encoders_train(encoder: CharacterLSTM | CharacterCNN) -> None
     for parameter in encoder.parameters():
         assert parameter.grad is not None and parameter.grad.any()
     assert not encoder.table.weight.grad[0].any()
+
+
+def test_last_states_have_exact_gradients() -> None:
+    generator = torch.Generator().manual_seed(0)
+    counts = [3, 2, 2, 1]
+    gates = torch.randn(2, sum(counts), 8, dtype=torch.float64, generator=generator, requires_grad=True)
+    recurrent = torch.randn(2, 2, 8, dtype=torch.float64, generator=generator, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda *inputs: LastStates.apply(*inputs, counts), (gates, recurrent))
 
 
 # --- Embeddings ---

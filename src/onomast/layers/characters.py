@@ -7,43 +7,60 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from onomast.layers.last_states import LastStates
 from onomast.layers.reversal import reversal
 
 
 class CharacterLSTM(nn.Module):
     """Encode a word as the last states of an LSTM in both directions (Lample et al. 2016).
 
-    `characters` counts ids, 0 is padding; `vector_width` is one character's; `hidden` one direction's. `dropout` is a
-    ready part for the character vectors (W, C, vector_width). `width`, what comes out, is 2 * hidden.
+    `characters` counts ids, 0 is padding; `vector_width` is one character's; `hidden` one direction's. `width`, what
+    comes out, is 2 * hidden.
     """
 
-    def __init__(
-        self, *, characters: int, vector_width: int = 25, hidden: int = 25, dropout: nn.Module | None = None
-    ) -> None:
+    def __init__(self, *, characters: int, vector_width: int = 25, hidden: int = 25) -> None:
         super().__init__()
         self.width = 2 * hidden
-        self.dropout = dropout
         self.table = nn.Embedding(characters, vector_width, padding_idx=0)
-        self.rightward = nn.LSTM(vector_width, hidden, batch_first=True)
-        self.leftward = nn.LSTM(vector_width, hidden, batch_first=True)
+        self.rightward = nn.LSTM(vector_width, hidden)
+        self.leftward = nn.LSTM(vector_width, hidden)
 
     def forward(self, characters: Tensor, lengths: Tensor, words: Tensor) -> Tensor:
         """characters (W, C) and lengths (W,) of W distinct words; words (B, T), each token's row -> (B, T, width)."""
-        return nn.functional.embedding(words, self.encode(characters, lengths))
+        states, ranks = self._by_length(characters, lengths)
+        return nn.functional.embedding(ranks[words], states)
 
     def encode(self, characters: Tensor, lengths: Tensor) -> Tensor:
         """characters (W, C), lengths (W,), at least 1 -> (W, width)."""
+        states, ranks = self._by_length(characters, lengths)
+        return states[ranks]
+
+    def _by_length(self, characters: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The vectors (W, width), longest word first, and the place of each word among them (W,)."""
+        lengths, order = lengths.sort(descending=True, stable=True)
+        characters = characters[order]
         mask = torch.arange(characters.shape[1], device=lengths.device) < lengths[:, None]
-        rows = torch.arange(len(lengths), device=lengths.device)
-        states = []
-        for direction, ids in (
-            (self.rightward, characters),
-            (self.leftward, characters.gather(1, reversal(mask))),
-        ):
-            vectors = self.table(ids)
-            outputs, _ = direction(vectors if self.dropout is None else self.dropout(vectors))  # (W, C, hidden)
-            states.append(outputs[rows, lengths - 1])
-        return torch.cat(states, -1)
+        counts = [count for count in mask.sum(0).tolist() if count]
+        recurrent, gates = self._gates()
+        rightward = characters.T[mask.T]  # (N,): all first characters, then all second ones ...
+        leftward = characters.gather(1, reversal(mask)).T[mask.T] + len(self.table.weight)
+        states: Tensor = LastStates.apply(  # type: ignore[no-untyped-call]
+            nn.functional.embedding(torch.stack([rightward, leftward]), gates), recurrent, counts
+        )
+        return states.transpose(0, 1).flatten(1), order.argsort()
+
+    def _gates(self) -> tuple[Tensor, Tensor]:
+        """Recurrent weights (2, H, 4H), and what each character adds to the gates of both directions (2 * ids, 4H)."""
+        hidden = self.width // 2
+        doubled = self.table.weight.new_ones(4, hidden)
+        doubled[2] = 2.0
+        doubled = doubled.flatten()
+        recurrent, gates = [], []
+        for lstm in (self.rightward, self.leftward):
+            input_weight, state_weight, input_bias, state_bias = lstm.all_weights[0]
+            recurrent.append(state_weight.T * doubled)
+            gates.append(torch.addmm(input_bias + state_bias, self.table.weight, input_weight.T) * doubled)
+        return torch.stack(recurrent), torch.cat(gates)
 
 
 class CharacterCNN(nn.Module):
