@@ -327,7 +327,8 @@ def _download(url: str, path: Path, name: str, advance: Callable[[float], object
     try:
         pooch.HTTPDownloader(progressbar=_Bar(advance), timeout=_SECONDS)(url, str(path), None)
     except requests.HTTPError as error:
-        error.response.close()
+        if error.response is not None:
+            error.response.close()
         raise DataError(f"{url}: {error}", path=name) from None
     except requests.RequestException as error:
         raise DataError(
