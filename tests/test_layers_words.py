@@ -174,6 +174,18 @@ def test_character_encoders_train(encoder: CharacterLSTM | CharacterCNN) -> None
     assert not encoder.table.weight.grad[0].any()
 
 
+def test_character_lstm_drops_character_vectors_in_training_only() -> None:
+    plain = randomised(CharacterLSTM(characters=6, vector_width=4, hidden=3))
+    kept, dropped = (
+        randomised(CharacterLSTM(characters=6, vector_width=4, hidden=3, dropout=nn.Dropout(probability)))
+        for probability in (0.0, 0.5)
+    )
+    expected = plain.encode(*spelling())
+    torch.testing.assert_close(kept.encode(*spelling()), expected)
+    assert not torch.isclose(dropped.encode(*spelling()), expected).all(1).any()
+    torch.testing.assert_close(dropped.eval().encode(*spelling()), expected)
+
+
 def test_last_states_have_exact_gradients() -> None:
     generator = torch.Generator().manual_seed(0)
     counts = [3, 2, 2, 1]

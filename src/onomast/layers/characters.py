@@ -14,13 +14,17 @@ from onomast.layers.reversal import reversal
 class CharacterLSTM(nn.Module):
     """Encode a word as the last states of an LSTM in both directions (Lample et al. 2016).
 
-    `characters` counts ids, 0 is padding; `vector_width` is one character's; `hidden` one direction's. `width`, what
+    `characters` counts ids, 0 is padding; `vector_width` is one character's; `hidden` one direction's. `dropout` is a
+    ready part for the character vectors, (2, N, vector_width) for N characters read in two directions; `width`, what
     comes out, is 2 * hidden.
     """
 
-    def __init__(self, *, characters: int, vector_width: int = 25, hidden: int = 25) -> None:
+    def __init__(
+        self, *, characters: int, vector_width: int = 25, hidden: int = 25, dropout: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.width = 2 * hidden
+        self.dropout = dropout
         self.table = nn.Embedding(characters, vector_width, padding_idx=0)
         self.rightward = nn.LSTM(vector_width, hidden)
         self.leftward = nn.LSTM(vector_width, hidden)
@@ -41,26 +45,30 @@ class CharacterLSTM(nn.Module):
         characters = characters[order]
         mask = torch.arange(characters.shape[1], device=lengths.device) < lengths[:, None]
         counts = [count for count in mask.sum(0).tolist() if count]
-        recurrent, gates = self._gates()
         rightward = characters.T[mask.T]  # (N,): all first characters, then all second ones ...
-        leftward = characters.gather(1, reversal(mask)).T[mask.T] + len(self.table.weight)
-        states: Tensor = LastStates.apply(  # type: ignore[no-untyped-call]
-            nn.functional.embedding(torch.stack([rightward, leftward]), gates), recurrent, counts
-        )
+        leftward = characters.gather(1, reversal(mask)).T[mask.T]
+        inputs, recurrent, bias = self._weights()
+        ids = torch.stack([rightward, leftward])  # (2, N)
+        if self.dropout is not None and self.training:
+            gates = torch.baddbmm(bias, self.dropout(self.table(ids)), inputs)  # (2, N, 4H)
+        else:  # every character once, then looked up
+            tables = torch.baddbmm(bias, self.table.weight.expand(2, -1, -1), inputs)  # (2, ids, 4H)
+            ids[1] += tables.shape[1]
+            gates = nn.functional.embedding(ids, tables.flatten(0, 1))
+        states: Tensor = LastStates.apply(gates, recurrent, counts)  # type: ignore[no-untyped-call]
         return states.transpose(0, 1).flatten(1), order.argsort()
 
-    def _gates(self) -> tuple[Tensor, Tensor]:
-        """Recurrent weights (2, H, 4H), and what each character adds to the gates of both directions (2 * ids, 4H)."""
-        hidden = self.width // 2
-        doubled = self.table.weight.new_ones(4, hidden)
+    def _weights(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Both directions' weights for LastStates: input (2, E, 4H), recurrent (2, H, 4H), bias (2, 1, 4H)."""
+        doubled = self.table.weight.new_ones(4, self.width // 2)
         doubled[2] = 2.0
         doubled = doubled.flatten()
-        recurrent, gates = [], []
-        for lstm in (self.rightward, self.leftward):
-            input_weight, state_weight, input_bias, state_bias = lstm.all_weights[0]
-            recurrent.append(state_weight.T * doubled)
-            gates.append(torch.addmm(input_bias + state_bias, self.table.weight, input_weight.T) * doubled)
-        return torch.stack(recurrent), torch.cat(gates)
+        stacked = [
+            torch.stack(pair) for pair in zip(self.rightward.all_weights[0], self.leftward.all_weights[0], strict=True)
+        ]
+        inputs, recurrent, input_bias, state_bias = stacked
+        bias = (input_bias + state_bias)[:, None]
+        return inputs.transpose(1, 2) * doubled, recurrent.transpose(1, 2) * doubled, bias * doubled
 
 
 class CharacterCNN(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def reversal(mask: Tensor) -> Tensor:
@@ -14,4 +14,7 @@ def reversal(mask: Tensor) -> Tensor:
 
 def reordered(values: Tensor, order: Tensor) -> Tensor:
     """Take the tokens of values (B, T, D) in the order (B, T)."""
-    return values.gather(1, order[:, :, None].expand(values.shape))
+    batch, length = order.shape
+    rows = order + length * torch.arange(batch, device=order.device)[:, None]
+    # Whole rows at once, and so for the gradient: several times faster than gather.
+    return nn.functional.embedding(rows, values.reshape(batch * length, -1))
