@@ -34,7 +34,9 @@ _HEADERS = {
     **dict.fromkeys(("lemma", "chunk", "xpos", "feats", "_", ""), "ignore"),
 }
 _CHUNKS = frozenset(["NP", "VP", "PP", "ADVP", "ADJP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP"])
+_UNIVERSAL_NER = ("id", "token", "tag", "ignore", "ignore")
 _DIRECTIVE = re.compile(r"# columns = ([a-z ]+) \(([a-z0-9]+)\)\Z")
+_PREFIX = re.compile(r"(?:^|[\s,;|])[BIS][-_:/A-Z]")
 _NUMBER = re.compile(r"-?\d+(?:[.,:-]\d+)*\Z")
 PREFIXED = re.compile(r"[BIESLUMbieslum][-_:/|.#].+|-.+", re.DOTALL)
 _COMMENT = re.compile(r"#+\s|#+$|#\s*[\w.-]+\s*[=:]")
@@ -124,7 +126,7 @@ def layout_of(lines: Sequence[str], request: Request, source: Source) -> Layout:
 
 def sample_size(lines: Sequence[str]) -> int:
     """How many lines to look at: more than 2,000 where these hold hardly a tag."""
-    shown = sum(1 for line in lines if "B-" in line or "I-" in line)
+    shown = sum(1 for line in lines if _PREFIX.search(line))
     return SAMPLE_LINES if shown >= 20 or len(lines) < SAMPLE_LINES else ENOUGH_LINES
 
 
@@ -195,7 +197,7 @@ def _layout(source: Source, request: Request, rows: _Rows) -> Layout | None:
     tag = _tag_column(source, rows, names)
     if tag is None:
         return None
-    columns = _other_columns(rows, tag, names)
+    columns = _UNIVERSAL_NER if _is_universal_ner(source, rows) else _other_columns(rows, tag, names)
     languages: tuple[str, ...] = ()
     if "language" not in columns:
         languages = _languages(rows.column(columns.index("token")))
@@ -215,8 +217,8 @@ def _is_header(rows: _Rows, tag: int | None) -> bool:
 
 def _tag_column(source: Source, rows: _Rows, names: Sequence[str]) -> int | None:
     """The column of entity tags, None if there is none. Raises DataError if it could be one or another."""
-    if source.suffix == ".iob2" and rows.width == 5:
-        return 2  # Universal NER: id, token, tag, another annotator's tag, annotator
+    if _is_universal_ner(source, rows):
+        return 2
     strengths = [_strength(rows.column(index)) for index in range(rows.width)]
     best = max(strengths)
     if not best:
@@ -234,6 +236,11 @@ def _tag_column(source: Source, rows: _Rows, names: Sequence[str]) -> int | None
     readings = [(" ".join(_other_columns(rows, index, names, set(found))), _examples(rows, index)) for index in found]
     choices = "; or ".join(f'--columns "{columns}" (tags such as {examples})' for columns, examples in readings)
     raise source.error(f"{len(found)} columns could hold the entity tags; say which: {choices}")
+
+
+def _is_universal_ner(source: Source, rows: _Rows) -> bool:
+    """Universal NER says by its file name what its five columns are: the fourth holds another annotator's tags."""
+    return source.suffix == ".iob2" and rows.width == len(_UNIVERSAL_NER)
 
 
 def _strength(values: Sequence[str]) -> int:
@@ -309,9 +316,10 @@ def _is_index(rows: _Rows, index: int) -> bool:
 
 
 def _is_sentence_label(rows: _Rows, index: int) -> bool:
-    """One value a sentence, a few values a file; a handful of sentences does not tell."""
+    """One value a sentence (slips aside), a few values a file; a handful of sentences does not tell."""
     values = [{fields[index] for fields in sentence} for sentence in rows.sentences]
-    if any(len(found) > 1 for found in values) or sum(map(len, rows.sentences)) < 3 * len(rows.sentences):
+    several = sum(len(found) > 1 for found in values)
+    if several > 0.02 * len(values) or sum(map(len, rows.sentences)) < 3 * len(rows.sentences):
         return False
     return len(values) >= 5 and 2 <= len(set.union(*values)) <= max(2, len(values) // 2)
 
@@ -320,7 +328,7 @@ def _are_pos(values: Sequence[str]) -> bool:
     """Few different values, none of them rare as a word is, and none phrases of CoNLL-2000."""
     counted = Counter(values)
     few = len(counted) <= 150 and (len(counted) <= 0.1 * len(values) or len(values) < 500)
-    varied = len(counted) > 2 or len(values) < 50
+    varied = len(values) < 50 or (len(counted) > 2 and max(counted.values()) < 0.8 * len(values))
     return few and varied and not any(value == "" for value in counted) and not _are_chunks_of(counted)
 
 

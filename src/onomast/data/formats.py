@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onomast.data.columns import read_columns, write_columns
+from onomast.data.records import looks_like_records, read_records, write_records
 from onomast.data.source import Log, Repair, Request, Source
 from onomast.errors import DataError, nearest
 from onomast.sentence import Sentence
@@ -135,15 +136,20 @@ def _format_of(source: Source, format: str | None) -> str:
         if format not in READERS:
             raise source.error(f"there is no format {format!r}; {nearest(format, READERS)}")
         return format
-    return "columns"
+    return "jsonl" if looks_like_records(source) else "columns"
 
 
 READERS: Mapping[str, Reader] = {
     "columns": read_columns,
+    "jsonl": read_records,
+    "doccano": read_records,
+    "label-studio": read_records,
+    "prodigy": read_records,
 }
 
 WRITERS: Mapping[str, Writer] = {
     "columns": write_columns,
+    "jsonl": write_records,
 }
 
-_WRITER_OF: Mapping[str, str] = {}
+_WRITER_OF: Mapping[str, str] = {".jsonl": "jsonl", ".ndjson": "jsonl"}

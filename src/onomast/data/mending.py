@@ -6,6 +6,7 @@ closely, with the rules of `onomast.tags`.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ _SEPARATORS = ("-", "_", ":", "/", "|", ".", "#")
 # Every prefix letter, as its meaning in IOBES.
 _MEANING = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S"}
 # Marks in place of `B-` and so on, until a tag is mended:
+_FOREIGN_TAG = re.compile(r"[A-Z]-")
 _BARE = "?"  # the prefix is missing
 _FOREIGN = "!"  # the prefix belongs to no scheme
 _BROKEN = _BARE + _FOREIGN
@@ -87,7 +89,7 @@ def _is_prefixed(counted: Counter[str], separator: str) -> int:
 
 def _separator(counted: Counter[str]) -> str | None:
     """What stands between prefix and label in at least half of the tags."""
-    total = sum(counted.values())
+    total = sum(number for tag, number in counted.items() if not _FOREIGN_TAG.match(tag))
     for separator in _SEPARATORS:
         if _is_prefixed(counted, separator) * 2 > total:
             return separator
