@@ -1,0 +1,247 @@
+"""Learning fastText vectors from raw text with gensim (extra `vectors`), saved in Facebook's .bin format.
+
+The sentences of test files are cut out of the text first. With one worker the same seed, text and libraries give the
+same file, whatever PYTHONHASHSEED is.
+"""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import time
+import unicodedata
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from onomast.data.segment import SEGMENTERS
+from onomast.errors import DataError, MissingExtra, OnomastError, nearest
+from onomast.files import atomic_path
+from onomast.progress import Advance, progress
+
+_PREFIX = (
+    12  # characters (spaces apart) by which an excluded sentence is found inside a line; shorter ones: whole lines
+)
+_SAMPLE = 2000  # lines looked at to see how the text is to be cut into tokens
+
+
+@dataclass(frozen=True)
+class TrainingSummary:
+    """What `train_vectors` did."""
+
+    path: str
+    tokens: int
+    """Of the text, without the excluded sentences."""
+    words: int
+    """In the dictionary: those seen often enough."""
+    dropped: int
+    """Excluded sentences found in the text (each time) and cut out."""
+    skipped: int
+    """Lines that are not UTF-8."""
+    segmenter: str
+    seconds: float
+
+    def __str__(self) -> str:
+        parts = [
+            f"{self.path}: {self.words:,} words learnt from {self.tokens:,} tokens in {self.seconds:.0f} s",
+            f"cut into tokens by `{self.segmenter}`",
+            f"{self.dropped:,} excluded sentences cut out",
+        ]
+        if self.skipped:
+            parts.append(f"{self.skipped:,} lines skipped: not UTF-8")
+        return "; ".join(parts)
+
+
+def train_vectors(
+    paths: Sequence[str | Path],
+    out: str | Path,
+    *,
+    exclude: Iterable[Sequence[str]] = (),
+    segmenter: str | None = None,
+    width: int = 100,
+    epochs: int = 5,
+    min_count: int = 2,
+    minn: int = 3,
+    maxn: int = 6,
+    window: int = 5,
+    buckets: int = 200_000,
+    rate: float = 0.05,
+    workers: int = 1,
+    seed: int = 0,
+) -> TrainingSummary:
+    """Learn skip-gram fastText vectors from raw text, one sentence or paragraph a line, plain or gzip.
+
+    `exclude`: sentences, as tokens, to be cut out wherever they stand in a line, white space aside. `segmenter`: how
+    lines become tokens; by default `unicode`, or `spaces` where a script without spaces is already cut by them.
+    `minn`, `maxn`: lengths of the n-grams (`maxn` 0: none). Only `workers=1` gives the same result again.
+    Raises MissingExtra without gensim, DataError for a file that cannot be read or has too little text.
+    """
+    began = time.monotonic()
+    _check_numbers(width=width, epochs=epochs, min_count=min_count, window=window, buckets=buckets, workers=workers)
+    try:
+        from gensim.models.fasttext import FastText, save_facebook_model
+    except ImportError:
+        raise MissingExtra("gensim", "vectors") from None
+    with TemporaryDirectory() as folder:
+        text = _Text(paths, segmenter or _guess_segmenter(paths), Exclusion(exclude))
+        tokenised = Path(folder) / "tokens"
+        text.write(tokenised)
+        if text.common(min_count) == 0:
+            raise DataError(
+                f"{text.tokens} tokens and no word that occurs {min_count} times; expected more raw text", path=paths[0]
+            )
+        with progress("Learning vectors", (epochs + 1) * text.pieces) as advance:
+            model = FastText(
+                sentences=_Sentences(tokenised, advance), sg=1, vector_size=width, epochs=epochs, min_count=min_count,
+                min_n=minn, max_n=maxn, window=window, bucket=buckets, alpha=rate, sample=1e-4, workers=workers,
+                seed=seed, hashfxn=_stable_hash,
+            )  # fmt: skip
+        if maxn < minn:
+            model.wv.vectors_ngrams = model.wv.vectors_ngrams[:0]
+        with atomic_path(out) as temporary:
+            save_facebook_model(model, str(temporary))
+    seconds = time.monotonic() - began
+    return TrainingSummary(
+        str(out), text.tokens, len(model.wv), text.exclusion.dropped, text.skipped, text.segmenter, seconds
+    )
+
+
+class Exclusion:
+    """Sentences to be cut out of lines; white space and Unicode composition do not count when they are compared."""
+
+    def __init__(self, sentences: Iterable[Sequence[str]]) -> None:
+        self.dropped = 0
+        self._keys: dict[str, list[str]] = {}
+        for key in {_letters("".join(tokens)) for tokens in sentences} - {""}:
+            self._keys.setdefault(key[:_PREFIX], []).append(key)
+        for keys in self._keys.values():
+            keys.sort(key=len, reverse=True)
+
+    def pieces(self, tokens: list[str]) -> list[list[str]]:
+        """What is left of a line, in order; the whole line where no excluded sentence stands in it.
+
+        A match begins and ends at the borders of tokens. Sentences of under 12 characters count only as a whole line.
+        """
+        if not self._keys or not tokens:
+            return [tokens] if tokens else []
+        parts = [_letters(token) for token in tokens]
+        starts = list(itertools.accumulate((len(part) for part in parts), initial=0))
+        line, number_of = "".join(parts), {start: number for number, start in reversed(list(enumerate(starts)))}
+        found: list[list[str]] = []
+        rest, number = 0, 0
+        while number < len(tokens):
+            end = self._match(line, starts[number], number_of)
+            if end is None:
+                number += 1
+                continue
+            self.dropped += 1
+            found.append(tokens[rest:number])
+            rest = number = max(end, number + 1)
+        return [piece for piece in [*found, tokens[rest:]] if piece]
+
+    def _match(self, line: str, start: int, number_of: dict[int, int]) -> int | None:
+        """The number of the token after the excluded sentence that begins here."""
+        for key in self._keys.get(line[start : start + _PREFIX], ()):
+            end = start + len(key)
+            whole = start == 0 and end == len(line)
+            if (whole or (len(key) >= _PREFIX and end in number_of)) and line.startswith(key, start):
+                return number_of[end]
+        return None
+
+
+class _Text:
+    """The lines of raw files, cut into tokens; what was met on the way is counted."""
+
+    def __init__(self, paths: Sequence[str | Path], segmenter: str, exclusion: Exclusion) -> None:
+        if segmenter not in SEGMENTERS:
+            raise OnomastError(f"there is no segmenter {segmenter!r}; {nearest(segmenter, SEGMENTERS)}")
+        self.paths, self.segmenter, self.exclusion = paths, segmenter, exclusion
+        self.tokens = self.pieces = self.skipped = 0
+        self._counts: dict[str, int] = {}
+
+    def write(self, path: Path) -> None:
+        """Write one piece a line, tokens separated by spaces."""
+        cut = SEGMENTERS[self.segmenter]
+        with path.open("w", encoding="utf-8", newline="\n") as out, progress("Cutting text", None) as advance:
+            for number, line in enumerate(self._lines()):
+                for piece in self.exclusion.pieces([line[start:end] for start, end in cut(line)]):
+                    out.write(" ".join(piece) + "\n")
+                    self.pieces += 1
+                    self.tokens += len(piece)
+                    for token in piece:
+                        self._counts[token] = self._counts.get(token, 0) + 1
+                if number % 1000 == 0:
+                    advance(number, f"{number:,} lines")
+
+    def common(self, count: int) -> int:
+        """How many words occur so often."""
+        return sum(1 for found in self._counts.values() if found >= count)
+
+    def _lines(self) -> Iterator[str]:
+        for path in self.paths:
+            for line in _raw_lines(Path(path)):
+                try:
+                    yield unicodedata.normalize("NFC", line.decode("utf-8"))
+                except UnicodeDecodeError:
+                    self.skipped += 1
+
+
+class _Sentences:
+    """The tokenised file, once for each pass of gensim."""
+
+    def __init__(self, path: Path, advance: Advance) -> None:
+        self.path, self.advance = path, advance
+        self.done = 0
+
+    def __iter__(self) -> Iterator[list[str]]:
+        with self.path.open(encoding="utf-8", newline="\n") as lines:
+            for line in lines:
+                self.done += 1
+                if self.done % 500 == 0:
+                    self.advance(self.done)
+                yield line.rstrip("\n").split(" ")
+
+
+def _raw_lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as lines:
+            yield from lines
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"cannot be read: {reason}; expected text, plain or gzip", path=path) from None
+
+
+def _guess_segmenter(paths: Sequence[str | Path]) -> str:
+    """`spaces` where words of a script that is written without spaces stand apart all the same, else `unicode`."""
+    lines = itertools.islice(itertools.chain.from_iterable(_raw_lines(Path(path)) for path in paths), _SAMPLE)
+    text = b" ".join(lines).decode("utf-8", "ignore")
+    runs = [run for run in text.split() if any(_unspaced(letter) for letter in run)]
+    if 2 * len(runs) < len(text.split()):
+        return "unicode"
+    return "spaces" if sum(map(len, runs)) < 15 * len(runs) else "unicode"
+
+
+def _unspaced(letter: str) -> bool:
+    """Is it of Thai, Lao, Burmese, Khmer, Han or Kana?"""
+    code = ord(letter)
+    return 0xE00 <= code < 0xF00 or 0x1000 <= code < 0x10A0 or 0x1780 <= code < 0x1800 or 0x3040 <= code < 0xA000
+
+
+def _letters(text: str) -> str:
+    return "".join(unicodedata.normalize("NFC", text).split())
+
+
+def _stable_hash(text: Any) -> int:
+    """What gensim hashes words with, in place of Python's `hash`, which differs between processes."""
+    return zlib.crc32(str(text).encode("utf-8", "surrogatepass"))
+
+
+def _check_numbers(**numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < 1:
+            raise OnomastError(f"{name} is {number}; expected 1 or more")
