@@ -215,6 +215,16 @@ def test_a_batch_equals_batch_size_one(index: int) -> None:
     torch.testing.assert_close(torch.stack(losses).mean(), head.loss(hidden, gold, mask))
 
 
+def test_losses_in_half_precision_are_computed_in_more() -> None:
+    hidden, mask = inputs()
+    for head in (crf_head(0.5).float(), randomised(SoftmaxHead(width=WIDTH, tags=5)).float()):
+        exact = head.loss(hidden.float(), gold_tags(), mask)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = head.loss(hidden.bfloat16(), gold_tags(), mask)
+        assert loss.dtype == torch.float32
+        torch.testing.assert_close(loss, exact, rtol=0.03, atol=0.03)
+
+
 def test_state_holds_only_learnt_tensors() -> None:
     assert sorted(crf_head().state_dict()) == ["ends", "projection.bias", "projection.weight", "starts", "transitions"]
     weighted = SoftmaxHead(width=WIDTH, tags=2, class_weights=torch.ones(2))

@@ -186,6 +186,13 @@ def test_character_lstm_drops_character_vectors_in_training_only() -> None:
     torch.testing.assert_close(dropped.eval().encode(*spelling()), expected)
 
 
+def test_character_lstm_stays_in_single_precision_under_autocast() -> None:
+    encoder = randomised(CharacterLSTM(characters=6)).float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = encoder.encode(*spelling())
+    torch.testing.assert_close(found, encoder.encode(*spelling()))
+
+
 def test_last_states_have_exact_gradients() -> None:
     generator = torch.Generator().manual_seed(0)
     counts = [3, 2, 2, 1]

@@ -41,6 +41,10 @@ class CharacterLSTM(nn.Module):
 
     def _by_length(self, characters: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """The vectors (W, width), longest word first, and the place of each word among them (W,)."""
+        with torch.autocast(characters.device.type, enabled=False):  # the written-out gradient is of one precision
+            return self._swept(characters, lengths)
+
+    def _swept(self, characters: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         lengths, order = lengths.sort(descending=True, stable=True)
         characters = characters[order]
         mask = torch.arange(characters.shape[1], device=lengths.device) < lengths[:, None]

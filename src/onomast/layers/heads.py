@@ -113,7 +113,7 @@ class CRFHead(nn.Module):
             allowed = allowed_tags(gold, len(self.starts)) if allowed is None else allowed
             wrong = known & ~allowed.gather(2, chain.best_path()[:, :, None])[:, :, 0]
             loss = loss - self.beta * chain.log_marginals(allowed).masked_fill(~wrong, 0.0).sum(1)
-        return (loss.sum() / _sentences(known)).to(hidden.dtype)
+        return (loss.sum() / _sentences(known)).to(torch.promote_types(hidden.dtype, torch.float32))
 
     def decode(self, hidden: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """hidden (B, T, D), mask (B, T) -> the best path's ids (B, T), each tag's marginal (B, T)."""
