@@ -81,9 +81,9 @@ def test_weights_equal_crfsuite_s_own_dump() -> None:
     tagger = pycrfsuite.Tagger()
     tagger.open_inmemory(data)
     info = tagger.info()
-    assert set(weights.attributes) == set(info.attributes) and set(weights.tags) == set(info.labels)
+    assert set(weights.rows) == set(info.attributes) and set(weights.tags) == set(info.labels)
     states = {}
-    for name, index in weights.attributes.items():
+    for name, index in weights.rows.items():
         for place in range(weights.starts[index], weights.starts[index + 1]):
             states[name, weights.tags[weights.columns[place]]] = weights.values[place]
     assert states == pytest.approx(info.state_features, abs=1e-6)

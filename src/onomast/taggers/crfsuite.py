@@ -32,13 +32,13 @@ Instance = tuple[Sequence[Sequence[str]], Sequence[str]]  # features of each tok
 
 @dataclass(frozen=True)
 class Weights:
-    """A trained linear-chain CRF: K tags, A attributes, F weights of (attribute, tag) pairs."""
+    """A trained linear-chain CRF: K tags, A features, F weights of (feature, tag) pairs."""
 
     tags: tuple[str, ...]
-    attributes: Mapping[str, int]
-    """Feature string -> row of `starts`."""
+    rows: Mapping[str, int]
+    """Feature -> its row, 1 to A; row 0 is that of unknown features, without weights."""
     starts: npt.NDArray[np.int64]
-    """(A + 1,): the weights of attribute a are those from `starts[a]` to `starts[a + 1]`."""
+    """(A + 2,): the weights of row r are those from `starts[r]` to `starts[r + 1]`."""
     columns: npt.NDArray[np.int64]
     """(F,): the tag of each weight."""
     values: npt.NDArray[np.float64]
@@ -155,8 +155,8 @@ def read_model(data: bytes) -> Weights:
     counts = np.bincount(sources[states], minlength=len(attributes))
     return Weights(
         tags=tuple(tags),
-        attributes={name: index for index, name in enumerate(attributes)},
-        starts=np.concatenate([[0], np.cumsum(counts)]),
+        rows={name: row for row, name in enumerate(attributes, start=1)},
+        starts=np.concatenate([[0, 0], np.cumsum(counts)]),
         columns=targets[states][order],
         values=features["weight"][states][order].astype(np.float64),
         transitions=transitions,

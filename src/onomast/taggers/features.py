@@ -49,11 +49,11 @@ class FeatureExtractor:
         """
         if word is None:
             return tuple((f"{position}|{_EDGE}",) if self.templates.position else () for position in self.window)
-        made = list(self._word_templates(clean(word)))
-        return tuple(
-            tuple(f"{position}|{name}" for positions, names in made if position in positions for name in names)
-            for position in self.window
-        )
+        found: dict[int, list[str]] = {position: [] for position in self.window}
+        for positions, names in self._word_templates(clean(word)):
+            for position in positions:
+                found[position] += [f"{position}|{name}" for name in names]
+        return tuple(map(tuple, found.values()))
 
     def of_sentence(self, sentence: Sentence) -> list[list[str]]:
         """T lists: features of more than one word, of POS tags, and of word lists.

@@ -76,21 +76,19 @@ class TokenScores:
 
     def _summed(self, features: Iterable[Iterable[str]], number: int) -> Floats:
         """(number, K): the weights of each of `number` groups of features, added up; unknown features weigh nothing."""
-        known = self._weights.attributes
-        owners: list[int] = []
+        row_of = self._weights.rows.get
         found: list[int] = []
-        for owner, names in enumerate(features):
-            for name in names:
-                attribute = known.get(name)
-                if attribute is not None:
-                    owners.append(owner)
-                    found.append(attribute)
-        attributes = np.array(found, dtype=np.int64)
-        first = self._weights.starts[attributes]
-        counts = self._weights.starts[attributes + 1] - first
+        sizes = [0]
+        for names in features:
+            found += filter(None, map(row_of, names))
+            sizes.append(len(found))
+        rows = np.array(found, dtype=np.int64)
+        first = self._weights.starts[rows]
+        counts = self._weights.starts[rows + 1] - first
         ends = np.cumsum(counts)
         picked = np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - (ends - counts), counts)
+        groups = np.repeat(np.repeat(np.arange(number), np.diff(sizes)), counts)
         tags = len(self._weights.tags)
-        cells = np.repeat(np.array(owners, dtype=np.int64), counts) * tags + self._weights.columns[picked]
+        cells = groups * tags + self._weights.columns[picked]
         summed: Floats = np.bincount(cells, weights=self._weights.values[picked], minlength=number * tags)
         return summed.reshape(number, tags)
