@@ -27,7 +27,7 @@ _COMPLEX = rf"[{_THAI}{_LAO}{_KHMER}{_BURMESE}[\p{{Line_Break=SA}}--[\p{{Thai}}\
 _IDEOGRAPH = r"[\p{Han}\p{Hiragana}\p{Bopomofo}]"
 # What stays with the character before it: combining marks, joiners, soft hyphen, direction marks, tag characters.
 _TAIL = r"[\p{M}\u00ad\u034f\u061c\u200c-\u200f\u2060\U000e0020-\U000e007f]*+"
-_LETTER = rf"[[\p{{L}}\p{{Nl}}\p{{Pc}}]--{_COMPLEX}--{_IDEOGRAPH}--\p{{Katakana}}]"
+_LETTER = rf"[[\p{{L}}\p{{Nl}}\p{{Pc}}]--{_COMPLEX}--{_IDEOGRAPH}--\p{{Katakana}}--[ーｰ]]"
 _VISIBLE = r"[[^\s\p{Cc}\p{Cf}]\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd]"
 
 _INSIDE = r"(?<=\p{Ll})\.(?=\p{Ll})|(?<=\p{Hebrew})\"(?=\p{Hebrew})"
@@ -35,9 +35,12 @@ _LETTERS = rf"{_LETTER}{_TAIL}(?:(?:['’‘·‧\u05f4]{_TAIL}(?={_LETTER})|{_I
 _NUMBER = rf"\p{{Nd}}{_TAIL}(?:(?:[.,:;/'’،٫٬⁄](?=\p{{Nd}}))?\p{{Nd}}{_TAIL})*+"
 _HAUSA = r"(?<![\p{L}\p{N}])['’‘](?=(?i:yan?\b|yar\b|yan?['’‘]|yanc|yanm|yamma|yant))"
 _URL_TAIL = r"[\p{Latin}\p{Cyrillic}\p{Greek}0-9\-._~:/?\#\[\]@!$&'()*+,;=%|]*(?<![.,;:!?'\"()\[\]|*])"
+_PLAIN_END = r"(?=[\s,;!?)]|\.\s)"  # before these every word ends
 _TOKEN = regex.compile(
     rf"""
-    (?P<complex>(?:{_COMPLEX}{_TAIL})++)
+    [a-zA-Z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f]++{_PLAIN_END}     # most words: for speed alone
+  | {_LETTER}[{_LETTER}\p{{M}}]*+{_PLAIN_END}
+  | (?P<complex>(?:{_COMPLEX}{_TAIL})++)
   | (?:(?:https?|ftp)://(?=\w)|www\.(?=\w)){_URL_TAIL}                              # addresses
   | [\w.+\-]{{1,64}}@[\w\-]{{1,64}}(?:\.[\w\-]{{1,64}}){{1,8}}
   | (?:[A-Za-z0-9\-]{{1,64}}\.){{1,8}}[a-z]{{2,6}}/{_URL_TAIL}
