@@ -34,6 +34,8 @@ Stored = npt.NDArray[Any]  # float16, or float32 where values are too large for 
 
 _MARK = {"onomast": "vectors 1"}
 _DICTIONARY = 500_000  # the most frequent words, whose n-grams are counted
+_CANDIDATES = 8  # times as many common n-grams are weighed as are kept
+_ROWS = 10_000  # n-gram rows in memory at once
 _TYPES = {"F16": np.float16, "F32": np.float32, "I64": np.int64, "U8": np.uint8}
 _LONGEST_HEADER = 1 << 16
 
@@ -42,7 +44,7 @@ _LONGEST_HEADER = 1 << 16
 class CompactVectors:
     """Rows of W words and of M n-gram buckets.
 
-    A word that is none of the W gets the mean of those of its n-grams that are among the M.
+    A word that is none of the W gets the mean of its n-grams' rows, those that are not among the M counting as zeros.
     """
 
     words: tuple[str, ...]
@@ -86,11 +88,13 @@ class CompactVectors:
         return rows, kinds
 
     def gather(self, buckets: Integers) -> tuple[Floats, Flags]:
-        """Rows (M', D) of these buckets, and which of them were kept (M',)."""
-        if len(self.buckets) == 0:
-            return np.zeros((len(buckets), self.width), np.float32), np.zeros(len(buckets), np.bool_)
-        place = np.minimum(np.searchsorted(self.buckets, buckets), len(self.buckets) - 1)
-        return self.ngrams[place].astype(np.float32), self.buckets[place] == buckets
+        """Rows (M', D) of these buckets, zeros for those that were not kept; all count in a mean (M',)."""
+        rows = np.zeros((len(buckets), self.width), np.float32)
+        if len(self.buckets):
+            place = np.minimum(np.searchsorted(self.buckets, buckets), len(self.buckets) - 1)
+            kept = self.buckets[place] == buckets
+            rows[kept] = self.ngrams[place[kept]]
+        return rows, np.ones(len(buckets), np.bool_)
 
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
         """Everything but the words: `rows`, `kinds`, `buckets`, `ngrams` and `settings` (minn, maxn, buckets)."""
@@ -141,8 +145,8 @@ class CompactVectors:
 def compacted(source: Source, words: Sequence[str], *, ngram_rows: int, word_rows: int) -> CompactVectors:
     """Keep the rows of `words`, of the `word_rows` most frequent others, and `ngram_rows` n-grams; half precision.
 
-    Words without a vector are left out. The n-grams kept are those that occur in most distinct words of the
-    dictionary; with equal counts, those of `words` first, then the lower bucket.
+    Words without a vector are left out. The n-grams kept are those with the largest
+    sqrt(number of distinct words it occurs in) * length of its row: common ones, and of these the ones that say most.
     """
     asked = list(dict.fromkeys([*words, *source.first(word_rows)]))
     rows, kinds = rows_of(source, asked)
@@ -216,15 +220,18 @@ def _frequent_buckets(source: Source, words: Sequence[str], count: int) -> Integ
     subwords = source.subwords
     if not subwords.present or count <= 0:
         return np.zeros(0, np.int64)
-    weights = np.zeros(subwords.buckets, np.float32)
-    for batch in batches(source.first(_DICTIONARY)):
-        np.add.at(weights, subwords.of(batch)[0], np.float32(1))
-    for batch in batches(list(dict.fromkeys(words))):
-        np.add.at(weights, subwords.of(batch)[0], np.float32(2**-10))
-    used = np.flatnonzero(weights)
-    best = used[np.argsort(-weights[used], kind="stable")[:count]]
-    best = np.sort(best)
-    return best[source.gather(best)[1]].astype(np.int64)
+    counts = np.zeros(subwords.buckets, np.float32)
+    for batch in batches(list(dict.fromkeys([*source.first(_DICTIONARY), *words]))):
+        np.add.at(counts, subwords.of(batch)[0], np.float32(1))
+    common = np.argsort(-counts, kind="stable")[: _CANDIDATES * count]
+    common = common[counts[common] > 0]
+    scores = np.zeros(len(common), np.float32)
+    for start in range(0, len(common), _ROWS):
+        part = slice(start, start + _ROWS)
+        rows, present = source.gather(common[part])
+        scores[part] = np.sqrt(counts[common[part]]) * np.linalg.norm(rows, axis=1) * present
+    best = np.argsort(-scores, kind="stable")[:count]
+    return np.sort(common[best[scores[best] > 0]]).astype(np.int64)
 
 
 def _halved(rows: Floats) -> Stored:

@@ -47,7 +47,7 @@ class Source(Protocol):
         ...
 
     def gather(self, buckets: Integers) -> tuple[Floats, Flags]:
-        """Rows (M, D) of n-gram buckets, and which of them are there (M,)."""
+        """Rows (M, D) of n-gram buckets, and which of them count in a mean (M,)."""
         ...
 
 
@@ -65,8 +65,9 @@ def rows_of(source: Source, words: Sequence[str]) -> tuple[Floats, Kinds]:
     rows, result = found[chosen], kinds[chosen]
     missing = np.flatnonzero(result == UNKNOWN).tolist()
     if len(missing) and source.subwords.present:
-        rows[missing], made = compose(source.subwords, source.gather, [words[index] for index in missing])
-        result[missing] = np.where(made > 0, MADE, UNKNOWN)
+        made = compose(source.subwords, source.gather, [words[index] for index in missing])
+        rows[missing] = made
+        result[missing] = np.where(made.any(axis=1), MADE, UNKNOWN)
     wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1)).tolist()
     if len(wrong):
         raise DataError(
@@ -77,18 +78,17 @@ def rows_of(source: Source, words: Sequence[str]) -> tuple[Floats, Kinds]:
     return rows, result
 
 
-def compose(subwords: Subwords, gather: Gather, words: Sequence[str]) -> tuple[Floats, Integers]:
-    """The mean (N, D) of the n-gram rows that are there, and how many those are (N,)."""
-    means, numbers = [], []
+def compose(subwords: Subwords, gather: Gather, words: Sequence[str]) -> Floats:
+    """The mean (N, D) of the n-gram rows of each word; zeros where there are none."""
+    means = []
     for batch in batches(words):
         total, number = ngram_sums(subwords, gather, batch)
         means.append(total / np.maximum(number, 1)[:, None].astype(np.float32))
-        numbers.append(number)
-    return np.concatenate(means), np.concatenate(numbers)
+    return np.concatenate(means)
 
 
 def ngram_sums(subwords: Subwords, gather: Gather, words: Sequence[str]) -> tuple[Floats, Integers]:
-    """The sum (N, D) of the n-gram rows that are there, and how many those are (N,). `</s>` has no n-grams."""
+    """The sum (N, D) of the n-gram rows that count, and how many those are (N,). `</s>` has no n-grams."""
     buckets, counts = subwords.of(words)
     owners = np.repeat(np.arange(len(words)), counts)
     specials = np.array([word == END_OF_SENTENCE for word in words])
