@@ -5,6 +5,7 @@ A stretch that begins or ends inside a token cuts the token, so that no label is
 
 from __future__ import annotations
 
+import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -51,6 +52,36 @@ class Place:
     def source(self) -> str:
         """`file:line`"""
         return f"{self.name}:{self.line}"
+
+
+def in_characters(text: str, marks: Sequence[Mark]) -> list[Mark]:
+    """Marks that count bytes of UTF-8, in characters; a border inside a character moves to its start."""
+    if text.isascii():
+        return list(marks)
+    content = text.encode("utf-8", "surrogatepass")
+
+    def moved(position: int) -> int:
+        beyond = max(0, position - len(content))
+        return len(content[: max(0, position)].decode("utf-8", "ignore")) + beyond
+
+    return [replace(mark, start=moved(mark.start), end=moved(mark.end)) for mark in marks]
+
+
+def torn_words(text: str, marks: Sequence[Mark]) -> int:
+    """How many marks begin or end inside a word, or outside the text, or do not hold the text they should."""
+
+    def torn(mark: Mark) -> bool:
+        if not 0 <= mark.start < mark.end <= len(text) or mark.text not in (None, text[mark.start : mark.end]):
+            return True
+        around = (text[max(0, position - 1) : position + 1] for position in (mark.start, mark.end))
+        spaced = text[mark.start].isspace() or text[mark.end - 1].isspace()
+        return spaced or any(len(pair) == 2 and not any(map(_separates, pair)) for pair in around)
+
+    return sum(map(torn, marks))
+
+
+def _separates(letter: str) -> bool:
+    return letter.isspace() or unicodedata.category(letter)[0] in "PSZ"
 
 
 def annotated(text: str, offsets: Offsets, marks: Sequence[Mark], place: Place) -> tuple[Offsets, list[str]]:
@@ -144,14 +175,19 @@ def _settled(text: str, marks: Sequence[Mark], place: Place) -> list[Mark]:
 
 def _moved(text: str, mark: Mark, place: Place) -> Mark:
     """The mark, where its own text says that offsets count UTF-16 units (as JavaScript does), in characters."""
-    if mark.text is None or text[mark.start : mark.end] == mark.text or mark.start < 0:
+    if mark.text is None or mark.start < 0 or _same(text[mark.start : mark.end], mark.text):
         return mark
     wide = text.encode("utf-16-le", "surrogatepass")
     start, end = (len(wide[: 2 * unit].decode("utf-16-le", "ignore")) for unit in (mark.start, mark.end))
-    if text[start:end] == mark.text:
+    if _same(text[start:end], mark.text):
         return replace(mark, start=start, end=end)
     place.repair("span-text-differs", mark.shown, text[mark.start : mark.end])
     return mark
+
+
+def _same(found: str, told: str) -> bool:
+    """Equal but for white space, which tools rewrite when it is a line break."""
+    return found.split() == told.split()
 
 
 def _cut(text: str, offsets: Offsets, marks: Sequence[Mark], place: Place) -> Offsets:

@@ -20,6 +20,7 @@ _LANGUAGE_KEYS = ("language", "lang", "langs", "locale")
 _POS_KEYS = ("pos", "pos_tags", "upos")
 _START_KEYS = ("start", "start_offset", "start_char", "begin")
 _END_KEYS = ("end", "end_offset", "end_char", "stop")
+_END_BYTE_KEYS = ("limit_byte", "end_byte")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Draft:
     """Tokens (maybe none yet), text, offsets, POS, label, language and confidence, as far as they are given."""
     tags: tuple[str | None, ...] | None = None
     marks: tuple[Mark, ...] | None = None
+    in_bytes: bool = False
+    """Do the marks say that they count bytes of UTF-8?"""
     tokenized: bool = True
     """Are the tokens given? If not, they are cut from the text."""
 
@@ -134,12 +137,15 @@ def _draft(line: int, record: Mapping[str, Any]) -> Draft:
         text=None if joined or (tokens and placed is None and not unknown) else text,
         text_start=start,
     )
-    marks = None if tags is not None else _marks(record, text)
+    unlabelled = "tags" in record and record["tags"] is None
+    marks = None if tags is not None or unlabelled else _marks(record)
+    spans = _first(record, _SPAN_KEYS, list) or ()
+    in_bytes = any(isinstance(item, dict) and "start_byte" in item for item in spans)
     if marks is not None and tokens and placed is None:
         if text is None:
             raise Malformed("there are spans, but no text for them to stand in")
-        return Draft(line, _cleared(about, text), None, marks, tokenized=False)
-    return Draft(line, about, None if tags is None else tuple(tags), marks, tokenized=bool(tokens))
+        return Draft(line, _cleared(about, text), None, marks, in_bytes, tokenized=False)
+    return Draft(line, about, None if tags is None else tuple(tags), marks, in_bytes, tokenized=bool(tokens))
 
 
 def _cleared(about: Sentence, text: str) -> Sentence:
@@ -182,8 +188,8 @@ def _offsets(value: Any, tokens: Sequence[str], text: str | None, start: int) ->
 def _texts(record: Mapping[str, Any], keys: Sequence[str], length: int) -> tuple[str, ...] | None:
     """A list with one text for each token."""
     value = _first(record, keys, list)
-    if value is None or not length:
-        return None
+    if value is None or not length or any(type(item) is int for item in value):
+        return None  # numbers that nothing names
     if not _are_texts(value) or len(value) != length:
         raise Malformed(f"part-of-speech tags are {_shown(value)}; expected {length} texts, one for each token")
     return tuple(value)
@@ -216,19 +222,20 @@ def _confidence(record: Mapping[str, Any], length: int) -> tuple[float, ...] | N
     return tuple(float(item) for item in value)
 
 
-def _marks(record: Mapping[str, Any], text: str | None) -> tuple[Mark, ...] | None:
+def _marks(record: Mapping[str, Any]) -> tuple[Mark, ...] | None:
     """Marked stretches; None if no key holds any, not even an empty list."""
     for key in _SPAN_KEYS:
         value = record.get(key)
         if isinstance(value, list) and not (value and _are_texts(value)):
-            return tuple(_mark(item, text or "") for item in value)
+            return tuple(_mark(item) for item in value)
     return None
 
 
-def _mark(item: Any, text: str) -> Mark:
+def _mark(item: Any) -> Mark:
     """A span: [start, end, label], or an object with some spelling of these."""
-    if isinstance(item, list | tuple) and len(item) == 3:
-        start, end, label, shown = *item, None
+    if isinstance(item, list) and len(item) == 3:
+        start, end, label = item
+        shown = None
     elif isinstance(item, dict):
         start, end, label = _first(item, _START_KEYS, int), _first(item, _END_KEYS, int), item.get("label")
         label = (
@@ -237,24 +244,12 @@ def _mark(item: Any, text: str) -> Mark:
         label = label[0] if isinstance(label, list) and label else label
         shown = item.get("text")
         if start is None and end is None:
-            start, end = _in_characters(item, text)
+            start, end = item.get("start_byte"), _first(item, _END_BYTE_KEYS, int)
     else:
         raise Malformed(f"a span is {_shown(item)}; expected [start, end, label], or an object with start, end, label")
     if type(start) is not int or type(end) is not int or not isinstance(label, str):
         raise Malformed(f"a span is {_shown(item)}; expected a start, an end and a label")
     return Mark(start, end, label, shown if isinstance(shown, str) else None)
-
-
-def _in_characters(item: Mapping[str, Any], text: str) -> tuple[Any, Any]:
-    """Byte offsets (`start_byte`, `limit_byte` or `end_byte`) in characters; inside a character means its start."""
-    ends = (item.get("start_byte"), item.get("limit_byte", item.get("end_byte")))
-    if not all(type(end) is int and end >= 0 for end in ends):
-        raise Malformed(f"a span is {_shown(item)}; expected a start and an end")
-    if text.isascii():
-        return ends
-    content = text.encode("utf-8", "surrogatepass")
-    first, last = (len(content[:end].decode("utf-8", "ignore")) for end in ends)
-    return first, last if ends[1] <= len(content) else last + 1
 
 
 def _shown(value: Any) -> str:

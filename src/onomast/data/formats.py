@@ -6,12 +6,17 @@ What is not as it should be is mended and told of (`Repair`), or refused with fi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from onomast.data.brat import is_brat, read_brat, write_brat
 from onomast.data.columns import read_columns, write_columns
+from onomast.data.conllu import looks_like_conllu, read_conllu, write_conllu
+from onomast.data.html import write_html
 from onomast.data.records import looks_like_records, read_records, write_records
 from onomast.data.source import Log, Repair, Request, Source
+from onomast.data.tables import DOCBIN, PARQUET, read_docbin, read_parquet
 from onomast.errors import DataError, nearest
 from onomast.sentence import Sentence
 from onomast.tags import Orphan, Style
@@ -56,8 +61,7 @@ def read_file(
     log = Log(repairs.append)
     source = Source(str(path))
     request = Request(_column_names(columns), style, orphan, language)
-    with source.opened():
-        name = _format_of(source, format)
+    with _opened(source, format) as name:
         sentences = tuple(READERS[name](source, request, log))
     if not sentences:
         raise source.error("there is no sentence in it")
@@ -95,8 +99,8 @@ def stream(
     source = Source(str(path))
     request = Request(_column_names(columns), style, orphan, language)
     empty = True
-    with source.opened():
-        for sentence in READERS[_format_of(source, format)](source, request, Log(on_repair)):
+    with _opened(source, format) as name:
+        for sentence in READERS[name](source, request, Log(on_repair)):
             empty = False
             yield sentence
     if empty:
@@ -131,25 +135,57 @@ def _column_names(columns: str | Iterable[str] | None) -> tuple[str, ...] | None
     return names
 
 
+@contextmanager
+def _opened(source: Source, format: str | None) -> Iterator[str]:
+    """The open source and the name of its format. (brat opens its two files, or those of a folder, itself.)"""
+    if format == "brat" or (format is None and is_brat(source)):
+        yield "brat"
+        return
+    with source.opened():
+        yield _format_of(source, format)
+
+
 def _format_of(source: Source, format: str | None) -> str:
+    """The reader that was named, or the one that the file shows: by its first bytes, not by its name."""
     if format is not None:
         if format not in READERS:
             raise source.error(f"there is no format {format!r}; {nearest(format, READERS)}")
         return format
-    return "jsonl" if looks_like_records(source) else "columns"
+    start = source.peek(len(PARQUET))
+    if start == PARQUET or source.suffix == ".parquet":
+        return "parquet"
+    if start[: len(DOCBIN)] == DOCBIN or source.suffix == ".spacy":
+        return "docbin"
+    if looks_like_records(source):
+        return "jsonl"
+    return "conllu" if looks_like_conllu(source) else "columns"
 
 
 READERS: Mapping[str, Reader] = {
     "columns": read_columns,
+    "conllu": read_conllu,
     "jsonl": read_records,
     "doccano": read_records,
     "label-studio": read_records,
     "prodigy": read_records,
+    "brat": read_brat,
+    "parquet": read_parquet,
+    "docbin": read_docbin,
 }
 
 WRITERS: Mapping[str, Writer] = {
     "columns": write_columns,
+    "conllu": write_conllu,
     "jsonl": write_records,
+    "brat": write_brat,
+    "html": write_html,
 }
 
-_WRITER_OF: Mapping[str, str] = {".jsonl": "jsonl", ".ndjson": "jsonl"}
+_WRITER_OF: Mapping[str, str] = {
+    ".conllu": "conllu",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".ann": "brat",
+    ".html": "html",
+    ".htm": "html",
+}

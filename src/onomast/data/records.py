@@ -12,7 +12,7 @@ from typing import Any
 import regex
 
 from onomast.data.columns import aligned, checked_tokens, written_tags
-from onomast.data.documents import Offsets, Place, annotated, sentences_of
+from onomast.data.documents import Offsets, Place, annotated, in_characters, sentences_of, torn_words
 from onomast.data.drafts import Draft, Malformed, drafts_of, is_pair
 from onomast.data.mending import UNKNOWN, Mender, Spelling, guess_spelling
 from onomast.data.segment import tokenize
@@ -44,8 +44,15 @@ def sentences_of_records(
     log.style = spelling.style if spelling else None
     kind = kind or ("records" if not head else "records: " + _kind(head[0]))
     log.guess += [kind, spelling.words if spelling else "tags IOB2" if _has_marks(head) else "no tags", source.encoding]
+    in_bytes = _count_bytes(head)
+    if any(draft.in_bytes for draft in head):
+        known = "bytes" if in_bytes else "bytes where they fit, else characters" if in_bytes is None else "characters"
+        log.guess.append(f"offsets count {known}" + ("" if in_bytes else ", though they are called bytes"))
     mender = Mender(spelling or Spelling(), request.orphan, log, source.name)
     for draft in chain(head, drafts):
+        if draft.in_bytes and (in_bytes or (in_bytes is None and _count_bytes([draft]) is not False)):
+            marks = in_characters(draft.about.text or "", draft.marks or ())
+            draft = dataclasses.replace(draft, marks=tuple(marks))
         try:
             yield from _finished(draft, request, mender, Place(source.name, draft.line, log))
         except UnicodeEncodeError:
@@ -69,6 +76,21 @@ def _kind(draft: Draft) -> str:
     parts = ["tokens" if draft.tokenized else "text"]
     parts += ["tags"] if draft.tags is not None else ["marked stretches"] if draft.marks is not None else []
     return " and ".join(parts)
+
+
+def _count_bytes(drafts: Sequence[Draft]) -> bool | None:
+    """Do marks that are said to count bytes do so? In InJongo they count characters, as their texts show.
+
+    None: the texts do not tell.
+    """
+    as_bytes = as_characters = 0
+    for draft in drafts:
+        text = draft.about.text or ""
+        if draft.in_bytes and not text.isascii():
+            marks = draft.marks or ()
+            as_bytes += torn_words(text, in_characters(text, marks))
+            as_characters += torn_words(text, marks)
+    return None if as_bytes == as_characters else as_bytes < as_characters
 
 
 def _has_marks(drafts: Sequence[Draft]) -> bool:
@@ -225,16 +247,20 @@ def _record(sentence: Sentence, path: str, style: Style) -> dict[str, Any]:
     made["tags"] = None if tags is None else [None if tag == UNKNOWN else tag for tag in tags]
     if sentence.pos is not None:
         made["pos"] = sentence.pos
-    made["spans"] = [
-        {
-            "start": placed[span.start][0] if placed else None,
-            "end": placed[span.end - 1][1] if placed else None,
-            "label": span.label,
-            "text": " ".join(tokens[span.start : span.end]) if joined else sentence.span_text(span),
-            **({} if sentence.confidence is None else {"confidence": sentence.span_confidence(span)}),
-        }
-        for span in sentence.spans
-    ]
+    made["spans"] = (
+        None
+        if tags is None
+        else [
+            {
+                "start": placed[span.start][0] if placed else None,
+                "end": placed[span.end - 1][1] if placed else None,
+                "label": span.label,
+                "text": " ".join(tokens[span.start : span.end]) if joined else sentence.span_text(span),
+                **({} if sentence.confidence is None else {"confidence": sentence.span_confidence(span)}),
+            }
+            for span in sentence.spans
+        ]
+    )
     made |= {"label": sentence.label, "language": sentence.language}
     if sentence.confidence is not None:
         made["confidence"] = sentence.confidence

@@ -142,9 +142,11 @@ class Source:
         """(1-based number, text without its line end) of every line, in constant memory."""
         return enumerate(chain(self._drained(), self._texts()), 1)
 
-    def text(self) -> str:
-        """The whole text, line ends as `\\n`."""
-        return "\n".join(text for _, text in self.lines())
+    def exact_text(self) -> str:
+        """The whole text as it stands, for formats that count its characters: byte-order mark and line ends stay."""
+        content = self.content()
+        self._texts_of(content, 1, 0)
+        return content.decode("utf-8")
 
     def _drained(self) -> Iterator[str]:
         head, self._head = self._head, []
