@@ -155,10 +155,14 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "half.gz").write_bytes(gzip.compress(b"Asha " * 9_000)[:60])
     with pytest.raises(DataError, match="gzip file is damaged"):
         tag_file(TAGGER, tmp_path / "half.gz", tmp_path / "out.jsonl")
+    (tmp_path / "raw.txt").write_text("Asha", encoding="utf-8")
     with pytest.raises(OnomastError, match="no segmenter 'unicod'"):
-        tag_file(TAGGER, tmp_path / "half.gz", tmp_path / "out.jsonl", segmenter="unicod")
+        tag_file(TAGGER, tmp_path / "raw.txt", tmp_path / "out.jsonl", segmenter="unicod")
     with pytest.raises(OnomastError, match="expected a probability"):
-        tag_file(TAGGER, tmp_path / "half.gz", tmp_path / "out.jsonl", min_confidence=1.5)
+        tag_file(TAGGER, tmp_path / "raw.txt", tmp_path / "out.jsonl", min_confidence=1.5)
+    with pytest.raises(DataError, match="no writer 'jsonlines'"):
+        tag_file(TAGGER, tmp_path / "raw.txt", tmp_path / "out.jsonl", format="jsonlines")
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 @settings(max_examples=150, deadline=None)
@@ -226,6 +230,18 @@ def test_a_labelled_file_is_tagged_anew(tmp_path: Path) -> None:
         ("yuko", "O"),
         ("Lamu", "B-PER"),
         ("Juma", "B-PER"),
+    ]
+
+
+def test_jsonl_of_a_labelled_file_counts_in_the_joined_tokens(tmp_path: Path) -> None:
+    (tmp_path / "gold.conll").write_text("Asha\tB-PER\nyuko\tO\nLamu\tO\n\nJuma\tO\n", encoding="utf-8")
+    tag_file(TAGGER, tmp_path / "gold.conll", tmp_path / "out.jsonl", read="columns")
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(row["text"], row["start"]) for row in rows] == [("Asha yuko Lamu", 0), ("Juma", 0)]
+    assert [(entity["start"], entity["end"], entity["text"]) for row in rows for entity in row["entities"]] == [
+        (0, 4, "Asha"),
+        (10, 14, "Lamu"),
+        (0, 4, "Juma"),
     ]
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import dataclasses
 import gzip
 import io
 import itertools
+import json
 import os
 import sys
 import time
@@ -21,6 +23,7 @@ import regex
 from onomast.data.catalogue import language_of, resolve
 from onomast.data.formats import Repair, stream, write
 from onomast.data.segment import TextSpan, segment
+from onomast.data.source import write_chunks
 from onomast.errors import DataError, OnomastError
 from onomast.progress import progress
 from onomast.sentence import Sentence
@@ -77,7 +80,8 @@ def tag_file(
 ) -> Counts:
     """Tag `file` (raw text, or a labelled file of the format `read`) and write `out`, in the order of the file.
 
-    `-` is standard input or output. Entities below `min_confidence` become `O`. Raises DataError for text that is not
+    `-` is standard input or output. `format`: `jsonl` (see `json_line`) or a writer of `onomast.data.formats`, such as
+    `columns` and `html`. Entities below `min_confidence` become `O`. Raises DataError for text that is not
     UTF-8 and whatever the reader raises; BrokenPipeError when nobody reads standard output any more (which is then
     closed without noise).
     """
@@ -102,8 +106,34 @@ def tag_file(
                 yield sentence
 
     with _quiet_pipe():
-        write(counted(), out, format=format)
+        if format == "jsonl":
+            write_chunks(str(out), (json_line(sentence) for sentence in counted()))
+        else:
+            write(counted(), out, format=format)
     return Counts(tally.sentences, tally.tokens, tally.entities, tally.repairs, time.perf_counter() - began)
+
+
+def json_line(sentence: Sentence) -> str:
+    """What `onomast tag` writes of a sentence: text, start, and entities of start, end, label, text, confidence.
+
+    All offsets count characters of the whole original text: `original[start:end] == text`. Of a sentence whose
+    original text is not known, `text` is the tokens joined by spaces, and offsets are those in it.
+    """
+    if sentence.text is None or sentence.offsets is None:
+        ends = list(itertools.accumulate(len(token) + 1 for token in sentence.tokens))
+        places = [(end - 1 - len(token), end - 1) for token, end in zip(sentence.tokens, ends, strict=True)]
+        sentence = dataclasses.replace(sentence, text=" ".join(sentence.tokens), offsets=tuple(places), text_start=0)
+    places = list(sentence.offsets or ())
+    entities = []
+    for span in sentence.spans:
+        confidence = sentence.span_confidence(span)
+        entities.append(
+            {"start": places[span.start][0], "end": places[span.end - 1][1], "label": span.label}
+            | {"text": sentence.span_text(span)}
+            | ({} if confidence is None else {"confidence": round(confidence, 4)})
+        )
+    line = {"text": sentence.text, "start": sentence.text_start, "entities": entities}
+    return json.dumps(line, ensure_ascii=False) + "\n"
 
 
 def segment_file(file: str, segmenter: str = "unicode") -> None:
