@@ -12,7 +12,7 @@ import onomast
 SOURCE = Path(onomast.__file__).parent
 ROOT = {path.stem for path in SOURCE.glob("*.py")} - {"cli", "__init__"}
 MAY_IMPORT = {
-    "layers": {"layers"},
+    "layers": {"layers", "errors"},
     "data": ROOT | {"data"},
     "evaluation": ROOT | {"evaluation"},
     "taggers": ROOT | {"taggers", "layers", "data"},

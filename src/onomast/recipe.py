@@ -113,7 +113,9 @@ class Characters:
     embedding: int = 25
     """Width of a character embedding."""
     width: int = 25
-    """LSTM: units of each direction (a word gets twice as many). CNN: number of filters."""
+    """LSTM: units of each direction (a word gets twice as many). CNN: number of filters of each size."""
+    sizes: tuple[int, ...] = (3,)
+    """CNN: how many characters a filter sees."""
     dropout: float = 0.0
     """On the character embeddings."""
 
@@ -136,8 +138,8 @@ class Encoder:
     attention_heads: int = 8
     residual: bool = True
     """Add the attention's output to its input."""
-    initialization: Literal["default", "uniform"] = "default"
-    """`uniform`: every weight from U(-0.1, 0.1)."""
+    initialization: Literal["default", "uniform", "orthogonal"] = "default"
+    """Of the weights: PyTorch's; all from U(-0.1, 0.1); orthogonal recurrent weights with forget gates open."""
 
 
 @dataclass(frozen=True)

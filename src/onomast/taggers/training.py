@@ -29,9 +29,15 @@ _FILE = "checkpoint.safetensors"
 class Task(Protocol):
     """What the loop trains."""
 
-    module: nn.Module
-    lengths: Sequence[int]
-    """Tokens of each training example."""
+    @property
+    def module(self) -> nn.Module:
+        """What is trained."""
+        ...
+
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Tokens of each training example."""
+        ...
 
     def loss(self, indices: Sequence[int]) -> Tensor:
         """() mean loss of the examples with these indices."""

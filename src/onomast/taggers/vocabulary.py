@@ -18,7 +18,8 @@ from onomast.sentence import Sentence
 if TYPE_CHECKING:
     from onomast.taggers.vectors import CompactVectors
 
-AFFIX_BUCKETS = 4096
+UNKNOWN_WORD = 1
+AFFIX_BUCKETS = 2048  # for each length and side
 SHAPE_BUCKETS = 512
 LONGEST_WORD = 50  # of a longer word the first and last 25 characters are read
 _LARGEST_LEXICON = 400_000  # words kept; beyond it the lexicon is emptied
@@ -28,7 +29,7 @@ Ids = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What a tagger knows by name: words (id 0: unknown) and characters (0: padding, 1: unknown)."""
+    """What a tagger knows by name: words and characters. Id 0 is padding, 1 is unknown, names follow from 2."""
 
     words: tuple[str, ...]
     characters: tuple[str, ...]
@@ -37,8 +38,8 @@ class Vocabulary:
 
     @cached_property
     def word_ids(self) -> dict[str, int]:
-        """Word -> id, from 1."""
-        return {word: index for index, word in enumerate(self.words, 1)}
+        """Word -> id, from 2."""
+        return {word: index for index, word in enumerate(self.words, 2)}
 
     @cached_property
     def character_ids(self) -> dict[str, int]:
@@ -105,6 +106,7 @@ class Lexicon:
 
     def _clear(self) -> None:
         self.index: dict[str, int] = {}
+        self.generation = self.generation + 1 if hasattr(self, "generation") else 0
         width = 0 if self.vectors is None else self.vectors.width
         self.rows = WordInputs(
             np.zeros(1024, np.int64),
@@ -147,7 +149,7 @@ class Lexicon:
         rows, vocabulary = self.rows, self.vocabulary
         for number, word in enumerate(words, first):
             self.index[word] = number
-            rows.words[number] = vocabulary.word_ids.get(vocabulary.spelling(word), 0)
+            rows.words[number] = vocabulary.word_ids.get(vocabulary.spelling(word), UNKNOWN_WORD)
             half = LONGEST_WORD // 2
             letters = word if len(word) <= LONGEST_WORD else word[:half] + word[-half:]
             ids = [vocabulary.character_ids.get(letter, 1) for letter in letters] or [1]
@@ -155,8 +157,8 @@ class Lexicon:
             rows.lengths[number] = len(ids)
             rows.shapes[number] = _bucket(shape_of(word), SHAPE_BUCKETS)
             for size in range(1, self.affixes + 1):
-                rows.affixes[number, 2 * size - 2] = _bucket(f"{size}<{word[:size]}", AFFIX_BUCKETS)
-                rows.affixes[number, 2 * size - 1] = _bucket(f"{size}>{word[-size:]}", AFFIX_BUCKETS)
+                rows.affixes[number, 2 * size - 2] = _bucket(word[:size], AFFIX_BUCKETS)
+                rows.affixes[number, 2 * size - 1] = _bucket(word[-size:], AFFIX_BUCKETS)
         if self.vectors is not None:
             rows.vectors[first : first + len(words)] = self.vectors.rows(words)[0]
 

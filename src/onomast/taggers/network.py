@@ -1,0 +1,172 @@
+"""One encoder and named heads as one module: what they predict, the gold they learn from, their joint loss."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from onomast.corpus import Corpus
+from onomast.errors import DataError
+from onomast.layers.heads import UNKNOWN, CRFHead, Head, SentenceHead, SoftmaxHead
+from onomast.recipe import EntityHead, Neural, Recipe
+from onomast.sentence import Sentence
+from onomast.taggers.encoders import LSTMEncoder
+from onomast.tags import TagScheme
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the heads predict: names in the order of their ids. An empty tuple: no such head."""
+
+    scheme: TagScheme
+    pos: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    """Sentence labels."""
+
+
+@dataclass(frozen=True)
+class Gold:
+    """The annotation of one sentence, as ids of `Targets`; -1 where there is none."""
+
+    entities: Tensor
+    """(T,) ids where every token is annotated, else bool (T, K): the tags each token may have."""
+    pos: Tensor
+    """(T,)"""
+    label: int
+
+
+class Network(nn.Module):
+    """Encoder and heads. The heads of the recipe with a weight above 0 are there, under their names."""
+
+    def __init__(self, encoder: LSTMEncoder, targets: Targets, settings: Neural, weights: Tensor | None = None) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.scheme = targets.scheme
+        self.weights = {
+            "entities": settings.heads.entities.weight,
+            "pos": settings.heads.pos,
+            "sentence": settings.heads.sentence,
+        }
+        heads: dict[str, nn.Module] = {
+            "entities": _entity_head(encoder.width, targets.scheme, settings.heads.entities, weights)
+        }
+        if targets.pos:
+            heads["pos"] = SoftmaxHead(width=encoder.width, tags=len(targets.pos))
+        if targets.labels:
+            heads["sentence"] = SentenceHead(width=encoder.width, labels=len(targets.labels))
+        self.heads = nn.ModuleDict(heads)
+
+    def head(self, name: str) -> Head:
+        """The head of this name: entities, pos or sentence."""
+        head: Head = self.heads[name]  # type: ignore[assignment]
+        return head
+
+    def loss(self, sentences: Sequence[Sentence], gold: Sequence[Gold], only: str | None = None) -> Tensor:
+        """() weighted sum of the heads' losses on a batch, or the loss of one head alone."""
+        hidden, mask = self.encoder(self.encoder.prepare(sentences))  # (B, T, D), (B, T)
+        device = hidden.device
+        names = list(self.heads) if only is None else [only]
+        total: Tensor = hidden.new_zeros(())
+        for name in names:
+            if name == "sentence":
+                target = torch.tensor([one.label for one in gold], device=device)  # (B,)
+            elif name == "pos":
+                target = _padded([one.pos for one in gold], UNKNOWN).to(device)  # (B, T)
+            else:
+                target = self._entities([one.entities for one in gold]).to(device)  # (B, T) or (B, T, K)
+            weight = 1.0 if only else self.weights[name]
+            loss: Tensor = self.head(name).loss(hidden, target, mask)
+            total = total + weight * loss
+        return total
+
+    def _entities(self, gold: list[Tensor]) -> Tensor:
+        """Ids (B, T) if every sentence is fully annotated, else allowed tags (B, T, K); softmax takes ids with -1."""
+        if all(one.dtype != torch.bool for one in gold):
+            return _padded(gold, UNKNOWN)
+        if isinstance(self.heads["entities"], SoftmaxHead):
+            return _padded([_certain(one) for one in gold], UNKNOWN)
+        sets = [
+            one if one.dtype == torch.bool else nn.functional.one_hot(one, len(self.scheme.tags)).bool() for one in gold
+        ]
+        allowed: Tensor = nn.utils.rnn.pad_sequence(sets, batch_first=True, padding_value=True)
+        return allowed
+
+
+def targets_of(recipe: Recipe, corpus: Corpus, class_only: Iterable[Sentence]) -> Targets:
+    """What the training sentences annotate and the recipe's heads want.
+
+    Raises DataError for a head whose annotation is missing.
+    """
+    heads = recipe.neural.heads
+    pos = corpus.pos_labels if heads.pos else ()
+    labels: tuple[str, ...] = ()
+    if heads.sentence or recipe.neural.training.pretrain_epochs:
+        labels = tuple(sorted({s.label for s in (*corpus.train, *class_only) if s.label is not None}))
+    for wanted, found, what in ((heads.pos, pos, "part-of-speech tags"), (heads.sentence, labels, "sentence labels")):
+        if wanted and not found:
+            raise DataError(
+                f"recipe {recipe.name} learns {what}, but the training sentences carry none; "
+                "check that the columns were read as meant (`onomast describe`), or take another recipe",
+                path=corpus.name,
+            )
+    return Targets(TagScheme(corpus.labels, recipe.scheme), pos, labels)
+
+
+def gold_of(sentence: Sentence, targets: Targets) -> Gold:
+    """Ids of the sentence's annotation. Raises OnomastError for an entity label that is not among the targets."""
+    tags = sentence.tags if sentence.tags is not None else (None,) * len(sentence)
+    if None in tags:
+        entities = torch.from_numpy(targets.scheme.allowed(tags))  # (T, K)
+    else:
+        entities = torch.tensor(targets.scheme.encode(tags))  # (T,)
+    pos_ids = {name: index for index, name in enumerate(targets.pos)}
+    pos = [pos_ids.get(name, UNKNOWN) for name in sentence.pos or ()] or [UNKNOWN] * len(sentence)
+    known = sentence.label in targets.labels and sentence.label is not None
+    return Gold(
+        entities, torch.tensor(pos), targets.labels.index(sentence.label) if known and sentence.label else UNKNOWN
+    )
+
+
+def tag_weights(settings: EntityHead, gold: Sequence[Gold], tags: int) -> Tensor | None:
+    """(K,) weights of the tags by their inverse frequency (or its root), 1 on average over the annotated tokens."""
+    if settings.class_weights == "none":
+        return None
+    counts: Counter[int] = Counter(int(tag) for one in gold if one.entities.dtype != torch.bool for tag in one.entities)
+    frequency = np.array([counts.get(tag, 0) + 1 for tag in range(tags)], np.float64)
+    weights = 1 / frequency if settings.class_weights == "inverse" else 1 / np.sqrt(frequency)
+    return torch.tensor(weights * frequency.sum() / (weights * frequency).sum(), dtype=torch.float32)
+
+
+def _entity_head(width: int, scheme: TagScheme, settings: EntityHead, weights: Tensor | None) -> nn.Module:
+    if settings.kind == "softmax":
+        return SoftmaxHead(width=width, tags=len(scheme.tags), class_weights=weights, focal=settings.focal)
+    return CRFHead(
+        width=width,
+        legal=torch.from_numpy(scheme.transitions),
+        starts=torch.tensor(scheme.starts),
+        ends=torch.tensor(scheme.ends),
+        beta=settings.beta if settings.kind == "bernoulli" else 0.0,
+    )
+
+
+def _padded(rows: list[Tensor], value: int) -> Tensor:
+    """(B, T) from B rows of ids."""
+    padded: Tensor = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=value)
+    return padded
+
+
+def _certain(entities: Tensor) -> Tensor:
+    """(T,) ids; -1 where more than one tag is allowed."""
+    if entities.dtype != torch.bool:
+        return entities
+    return torch.where(entities.sum(1) == 1, entities.int().argmax(1), UNKNOWN)
+
+
+def names(targets: Targets) -> Mapping[str, tuple[str, ...]]:
+    """Targets as plain data, for tags.json."""
+    return {"labels": targets.scheme.labels, "pos": targets.pos, "sentence_labels": targets.labels}
