@@ -16,6 +16,7 @@ from onomast.errors import OnomastError, RecipeError
 
 if TYPE_CHECKING:
     from onomast.sentence import Sentence
+    from onomast.tags import Orphan
 
 FILES = "A path, - for standard input, sample:NAME/SPLIT (shipped) or data:NAME/SPLIT (see `onomast data list`)."
 
@@ -189,8 +190,8 @@ def evaluate(model: Model, test: File, json_: Json = None, html: Html = None, co
     """Score a saved tagger on a labelled file, with 95 % intervals."""
     from onomast.apps import train as training
 
-    report, gold, predicted = training.evaluate_folder(model, test, say, columns=columns)
-    _show(report, gold, predicted, json_, html, f"{model.name} on {test}")
+    scored = training.evaluate_folder(model, test, say, columns=columns)
+    _show(scored.report, scored.gold, scored.predicted, json_, html, f"{model.name} on {test}")
 
 
 @app.command()
@@ -206,7 +207,7 @@ def score(
     """Score one labelled file against another."""
     from onomast.evaluation.report import evaluate as compute
 
-    orphan = "strict" if strict else "conlleval"
+    orphan: Orphan = "strict" if strict else "conlleval"
     golds, guesses = (list(_named(name, columns, orphan).sentences) for name in (gold, predicted))
     known = list(_named(train_file, columns).sentences) if train_file else []
     report = compute(golds, guesses, train=known, orphan=orphan)
@@ -239,6 +240,9 @@ def tag(
         str | None, typer.Option(metavar="FORMAT", help="FILE holds tokens: columns, conllu, jsonl ...")
     ] = None,
     min_confidence: Annotated[float, typer.Option(help="Leave out entities less probable than this.")] = 0.0,
+    segmenter: Annotated[
+        str, typer.Option(help="How raw text is cut into tokens; `spaces`: as it stands.")
+    ] = "unicode",
     columns: Columns = None,
 ) -> None:
     """Tag raw text in any script; entities carry their offsets in the original text. It streams.
@@ -249,7 +253,14 @@ def tag(
     from onomast.tagger import load_tagger
 
     counts = tag_file(
-        load_tagger(model), file, out, format=format_.value, read=read, columns=columns, min_confidence=min_confidence
+        load_tagger(model),
+        file,
+        out,
+        format=format_.value,
+        read=read,
+        columns=columns,
+        min_confidence=min_confidence,
+        segmenter=segmenter,
     )
     sizes = f"{counts.sentences:,} sentences, {counts.tokens:,} tokens, {counts.entities:,} entities"
     say(f"{sizes} in {counts.seconds:.1f} s")
@@ -341,12 +352,12 @@ def segment_apply(
     segment_file(file, segmenter)
 
 
-def _named(name: str, columns: str | None, orphan: str = "conlleval") -> Any:
+def _named(name: str, columns: str | None, orphan: Orphan = "conlleval") -> Any:
     """Read a FILE, saying what was guessed."""
     from onomast.data.catalogue import language_of, resolve
     from onomast.data.formats import read_file
 
-    reading = read_file(resolve(name), columns=columns, orphan=orphan, language=language_of(name))  # type: ignore[arg-type]
+    reading = read_file(resolve(name), columns=columns, orphan=orphan, language=language_of(name))
     say(f"{name}: {len(reading.sentences):,} sentences; {reading.guess}")
     return reading
 

@@ -6,23 +6,24 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from onomast.corpus import Corpus
 from onomast.data.catalogue import language_of, resolve
 from onomast.data.formats import Reading, read_file
-from onomast.errors import DataError
+from onomast.errors import DataError, ModelError
 from onomast.files import write_text
 from onomast.recipe import Recipe, read_recipe
 from onomast.sentence import Sentence
 from onomast.tagger import History, Tagger, load_tagger, new_tagger
 
 if TYPE_CHECKING:
-    from onomast.evaluation.report import Report
+    from onomast.evaluation.report import Known, Report
 
 Say = Callable[[str], None]
+_KNOWN = "known.json"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,15 @@ class Trained:
     """Scores on the test file, if one was given."""
 
 
+@dataclass(frozen=True)
+class Scored:
+    """A report and the sentences it is about."""
+
+    report: Report
+    gold: Sequence[Sentence]
+    predicted: Sequence[Sentence]
+
+
 def train(order: Order, say: Say) -> Trained:
     """Read, fit, save, score. `say` gets one line for each thing the user should know.
 
@@ -68,48 +78,35 @@ def train(order: Order, say: Say) -> Trained:
     for note in history.notes:
         say(note)
     tagger.save(order.out)
+    known = _save_known(order.out, corpus)
     report = None
     if corpus.test:
-        report, _ = evaluate(tagger, corpus.test, corpus.train, train_seconds=history.seconds)
+        report, _ = evaluate(tagger, corpus.test, known, train_seconds=history.seconds)
     _write_card(order, corpus, recipe, history, report)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return Trained(history, report)
 
 
 def evaluate(
-    tagger: Tagger, gold: Sequence[Sentence], known: Sequence[Sentence] = (), *, train_seconds: float = 0.0
+    tagger: Tagger, gold: Sequence[Sentence], known: Known | None, *, train_seconds: float = 0.0
 ) -> tuple[Report, list[Sentence]]:
-    """Tag the bare sentences and score them; also returns the predictions. `known`: the training sentences."""
-    import dataclasses
-
+    """Tag the bare sentences and score them; also returns the predictions. `known`: what the tagger was trained on."""
     from onomast.evaluation.report import evaluate as score
 
     began = time.perf_counter()
     predicted = tagger.tag([sentence.bare() for sentence in gold])
     seconds = time.perf_counter() - began
-    report = score(gold, predicted, train=known)
-    tokens = sum(map(len, gold))
-    return (
-        dataclasses.replace(
-            report,
-            seconds={"train": train_seconds, "tag": seconds},
-            tokens_per_second=round(tokens / max(seconds, 1e-9)),
-        ),
-        predicted,
-    )
+    report = score(gold, predicted, train=known or ())
+    speed = round(sum(map(len, gold)) / max(seconds, 1e-9))
+    return replace(report, seconds={"train": train_seconds, "tag": seconds}, tokens_per_second=speed), predicted
 
 
-def evaluate_folder(
-    model: Path, test: str, say: Say, *, columns: str | None = None
-) -> tuple[Report, list[Sentence], list[Sentence]]:
-    """Load a tagger and score it on a file: report, gold and predicted sentences.
-
-    The training sentences are not part of a model folder; the overlap with them is read from fingerprints kept there.
-    """
+def evaluate_folder(model: Path, test: str, say: Say, *, columns: str | None = None) -> Scored:
+    """Load a tagger and score it on a file; the folder's fingerprints tell unseen entities and leaked sentences."""
     tagger = load_tagger(model)
     gold = read_sentences(test, say, columns=columns)
-    report, predicted = evaluate(tagger, gold)
-    return report, gold, predicted
+    report, predicted = evaluate(tagger, gold, _load_known(model))
+    return Scored(report, gold, predicted)
 
 
 def read_sentences(name: str, say: Say, *, columns: str | None = None, language: str | None = None) -> list[Sentence]:
@@ -132,6 +129,30 @@ def repairs(reading: Reading) -> dict[str, int]:
     for repair in reading.repairs:
         counted[repair.kind] = counted.get(repair.kind, 0) + 1
     return counted
+
+
+def _save_known(folder: Path, corpus: Corpus) -> Known:
+    """Fingerprints of the training sentences and mentions, so that later scores can tell unseen from seen."""
+    from onomast.evaluation.report import Known
+
+    known = Known.of((*corpus.train, *corpus.dev))
+    figures = {"sentences": sorted(known.sentences), "mentions": sorted(known.mentions)}
+    write_text(folder / _KNOWN, json.dumps(figures))
+    return known
+
+
+def _load_known(folder: Path) -> Known | None:
+    """The fingerprints, or None where the folder has none (a tagger saved from Python)."""
+    from onomast.evaluation.report import Known
+
+    path = folder / _KNOWN
+    if not path.is_file():
+        return None
+    try:
+        figures = json.loads(path.read_text(encoding="utf-8"))
+        return Known(frozenset(figures["sentences"]), frozenset(figures["mentions"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{_KNOWN} is damaged ({error}); delete it, or copy the folder again", folder=folder) from None
 
 
 def _corpus(order: Order, say: Say) -> Corpus:

@@ -75,7 +75,8 @@ class NeuralTagger:
     def tag(self, sentences: Sequence[Sentence]) -> list[Sentence]:
         """Predict tags, and POS and sentence labels where there are such heads; see the contract."""
         network, targets = self._trained()
-        network.eval()
+        if network.training:
+            network.eval()
         tagged: list[Sentence] = list(sentences)
         with threads(self.recipe.neural.training.threads), torch.inference_mode():
             for batch in _batches(sentences):

@@ -102,11 +102,12 @@ class Lexicon:
         self.vocabulary = vocabulary
         self.vectors = vectors
         self.affixes = affixes
+        self.generation = 0
         self._clear()
 
     def _clear(self) -> None:
         self.index: dict[str, int] = {}
-        self.generation = self.generation + 1 if hasattr(self, "generation") else 0
+        self.generation += 1
         width = 0 if self.vectors is None else self.vectors.width
         self.rows = WordInputs(
             np.zeros(1024, np.int64),
