@@ -182,6 +182,7 @@ def test_an_unknown_segmenter_is_answered_with_the_nearest() -> None:
     [
         ["Dr. J. Kenyatta alifika saa 10.30.", "Alisema: “Karibu!”", "Kisha (bila haraka.)", "Akaondoka"],
         ["1. Utangulizi wa No. 5.", "Aliishi U.S. lakini alirudi saa 4 p.m.", "Ndiyo... kweli?!", "Node.js iko."],
+        ["Alisema “sawa”.", "Ilipanda 30%.", "Alirudi 11. 9. mwaka huo (kesho).", "Basi!"],
         ["अध्यक्ष डॉ. सिंह ने कहा।", "वह गया॥", "कब?"],
         ["አበበ መጣ።", "ከበደ ሄደ፧", "አዎ!"],
         ["سافر د. أحمد إلى بغداد.", "هل عاد؟", "نعم."],
@@ -239,3 +240,25 @@ def test_gold_word_borders_are_token_borders(file: str, inside: str, least: floa
         found += sum(border not in hidden for border in borders)
     assert total == number
     assert found / total >= least
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(
+    ("file", "precision", "recall"),
+    [
+        ("Croatian-SET/hr_set-ud-test.iob2", 0.99, 0.96),
+        ("Danish-DDT/da_ddt-ud-test.iob2", 0.98, 0.91),
+        ("Portuguese-Bosque/pt_bosque-ud-test.iob2", 0.98, 0.87),
+        ("Swedish-Talbanken/sv_talbanken-ud-test.iob2", 0.99, 0.92),
+    ],
+)
+def test_gold_sentences_are_found_again_in_running_text(file: str, precision: float, recall: float) -> None:
+    """Recall is that of all sentences: headlines, which end in no full stop, cannot be found."""
+    if "ONOMAST_DATA" not in os.environ:
+        pytest.skip("ONOMAST_DATA is not set: no corpora here")
+    lines = Path(os.environ["ONOMAST_DATA"], "uner", file).read_text(encoding="utf-8").split("\n")
+    texts = [line.removeprefix("# text = ").strip() for line in lines if line.startswith("# text = ")]
+    gold = set(itertools.accumulate([len(texts[0]), *(len(text) + 1 for text in texts[1:])]))
+    found = {end for _, end in sentences(" ".join(texts))}
+    assert len(gold & found) / len(found) >= precision
+    assert len(gold & found) / len(gold) >= recall

@@ -207,9 +207,9 @@ _AFTER_STOP = regex.compile(r"[\p{STerm}…‥\p{Pe}\p{Pf}\"'”’]", regex.VER
 _NEEDS_SPACE = frozenset(".!?…‥․‼‽⁇⁈⁉")  # without one they may stand inside a name or an address
 _STARTS_UNSPACED = regex.compile(_UNSPACED, regex.VERSION1)
 _TITLES = """mr mrs ms dr drs prof st jr sr vs messrs gen col capt lt sgt maj cmdr rev fr hon gov sen rep pres supt inc
-    ltd co corp bros dept est ed eds approx ave blvd mt bw mhe dk alh tn ny jl hlm sra srta dra ud uds dña hr frau bzw
-    ca bl mme mlle ул им гр др проф डॉ डा प्रो एस एम एन के बी सी डी पी टी वी आर एल जे एच एफ मो डब्ल्यू ডা মো ড ప్రొ డా"""
-_BEFORE_NUMBERS = """no nos nr fig figs art sec ch vol pp kl pr jan feb mar apr jun jul aug sep sept oct nov dec"""
+    ltd co corp bros dept est ed eds approx ave blvd mt bw mhe dk alh tn ny jl hlm sra srta dra ud uds dña hr frau bzw ca bl
+    mme mlle npr tzv okr ул им гр др проф डॉ डा प्रो एस एम एन के बी सी डी पी टी वी आर एल जे एच एफ मो डब्ल्यू ডা মো ড ప్రొ డా"""
+_BEFORE_NUMBERS = "no nos nr fig figs art sec ch vol pp str tel kl pr jan feb mar apr jun jul aug sep sept oct nov dec"
 _ABBREVIATIONS, _NUMBER_ABBREVIATIONS = frozenset(_TITLES.split()), frozenset(_BEFORE_NUMBERS.split())
 
 
@@ -218,7 +218,8 @@ def sentences(text: str) -> list[TextSpan]:
 
     - A line break ends a sentence, always. So do the full stops of every script, with closing quotes after them.
     - `. ! ? …` do so only before a space (or a script without spaces) and not before a small letter; a full stop
-      not after an initial, a known abbreviation, an acronym of capitals, or a number that opens the sentence (`1.`).
+      not after an initial, a known abbreviation, an acronym of capitals, or a number that opens the sentence
+      (`1.`) or stands before another (`11. 9.`).
     - Thai and Lao have no full stop: two spaces end a sentence; one does when it has 100 character clusters.
     - A sentence has at most `LONGEST` tokens: a longer one is cut at a space of its second half, or where it is full.
     """
@@ -293,8 +294,8 @@ def _end_at_stop(text: str, tokens: Sequence[TextSpan], first: int, index: int, 
     if stop in _NEEDS_SPACE and (after.islower() or not (spaced or (stop != "." and _STARTS_UNSPACED.match(after)))):
         return 0
     word = text[slice(*tokens[index - 1])] if index > first and tokens[index - 1][1] == start else ""
-    if index - first <= 1 and word.isdecimal():
-        return 0  # 1.
+    if word.isdecimal() and (index - first <= 1 or (len(word) < 3 and after.isdecimal())):
+        return 0  # 1. or 11. 9.
     if stop == "." and (
         _is_abbreviation(word, text[start:end]) or (after.isdecimal() and word.casefold() in _NUMBER_ABBREVIATIONS)
     ):
@@ -308,7 +309,7 @@ def _is_abbreviation(word: str, mark: str) -> bool:
         return not mark[0].islower()  # U.S. against p.m.
     if len(mark) > 1 or not word or word.isdecimal() or _STARTS_UNSPACED.match(word):
         return False
-    return word.casefold() in _ABBREVIATIONS or len(word) == 1
+    return word.casefold() in _ABBREVIATIONS or (len(word) == 1 and word.isalpha())
 
 
 SEGMENTERS: dict[str, Callable[[str], list[TextSpan]]] = {
