@@ -99,6 +99,8 @@ def is_blank(line: str) -> bool:
 def detect(source: Source, request: Request) -> Layout:
     """The layout of a column file. Raises DataError where there is none, or more than one equally good one."""
     lines = source.sample(sample_size(source.sample(SAMPLE_LINES)))
+    if all(map(is_blank, lines)):
+        raise source.error("there are only blank lines" if lines else "the file is empty: it holds no sentence")
     if request.columns is not None:
         return _told(source, request, lines)
     return layout_of(lines, request, source)

@@ -86,7 +86,7 @@ def _separates(letter: str) -> bool:
 
 def annotated(text: str, offsets: Offsets, marks: Sequence[Mark], place: Place) -> tuple[Offsets, list[str]]:
     """Tokens, cut where a mark begins or ends inside one, and their IOB2 tags. `offsets` are in order and disjoint."""
-    settled = _settled(text, marks, place)
+    settled = _settled(text, marks, offsets, place)
     offsets = _cut(text, offsets, settled, place)
     starts = [start for start, _ in offsets]
     tags = [OUTSIDE] * len(offsets)
@@ -143,16 +143,20 @@ def _line_ends(text: str, offsets: Offsets, tags: Sequence[str] | None) -> list[
     return [*ends, len(text)]
 
 
-def _settled(text: str, marks: Sequence[Mark], place: Place) -> list[Mark]:
-    """The marks that can stand: inside the text, without white space at the ends, the longest of those that overlap."""
+def _settled(text: str, marks: Sequence[Mark], offsets: Offsets, place: Place) -> list[Mark]:
+    """The marks that can stand: inside the text, without white space at the ends, the longest of those that overlap.
+
+    White space that is a token of its own stays.
+    """
+    borders = {position for pair in offsets for position in pair}
     trimmed = []
     for mark in marks:
         moved = _moved(text, mark, place)
         start, end = moved.start, moved.end
         inside = 0 <= start < end <= len(text)
-        while inside and start < end and text[start].isspace():
+        while inside and start < end and text[start].isspace() and start not in borders:
             start += 1
-        while inside and start < end and text[end - 1].isspace():
+        while inside and start < end and text[end - 1].isspace() and end not in borders:
             end -= 1
         if not inside or start == end or not mark.label:
             place.repair("span-outside-text", mark.shown, "")

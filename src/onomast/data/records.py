@@ -64,12 +64,15 @@ def looks_like_records(source: Source) -> bool:
     first = next((line.strip() for line in source.sample(50) if line.strip()), "")
     if first[:1] not in ("{", "["):
         return False
-    if source.suffix in (".json", ".jsonl", ".ndjson") or first in ("[", "{", "[{") or first.startswith(('{"', '[{"')):
+    if source.suffix in (".json", ".jsonl", ".ndjson") or first in ("[", "{", "[{"):
         return True
     try:
         return isinstance(json.loads(first), list | dict)
-    except (ValueError, RecursionError):
-        return False
+    except RecursionError:
+        return True
+    except ValueError:
+        # The first line of a record that goes on, or a damaged one; but a row of columns may begin so, too.
+        return first.startswith(('{"', '[{"')) and "\t" not in first
 
 
 def _kind(draft: Draft) -> str:
