@@ -119,6 +119,8 @@ def open_fasttext(file: IO[bytes], path: str | Path) -> FastTextFile:
             f"a matrix of {height} rows of {columns}, where the header says {words + kept} rows of {width}"
         )
     matrix = reader.array("<f4", height * columns).reshape(height, columns)
+    if hasattr(mmap, "MADV_RANDOM"):
+        reader.data.madvise(mmap.MADV_RANDOM)  # rows are read here and there: no reading ahead
     order = np.argsort(pruned[:, 0], kind="stable")
     return FastTextFile(
         str(path),

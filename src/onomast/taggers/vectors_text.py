@@ -23,6 +23,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LONGEST_LINE = 1 << 22
 _LONGEST_WORD = 1 << 14
 _CHUNK = 1 << 20
+_NUMERIC = b"0123456789.+-eE \t"  # what sound values are made of
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,15 @@ class RowFile:
     def tally(self) -> tuple[int, int, int]:
         """How many words there are, rows of a word that stood there before, and rows whose word is empty or not UTF-8.
 
-        The values of every row are read, to find those that are not numbers.
+        Every row is looked at for values that are not numbers.
         """
         seen: set[str] = set()
         total = skipped = 0
         for place, word, values in self._rows():
             total += 1
             name = _decoded(word)
-            self._parsed(values, place)
+            if self.format == "word2vec binary" or values.translate(None, _NUMERIC):
+                self._parsed(values, place)
             if name:
                 seen.add(name)
             else:
