@@ -61,14 +61,14 @@ def check_spans(text: str, spans: list[tuple[int, int]]) -> None:
     assert all(start in borders and end in borders for start, end in spans)
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(texts)
 def test_tokens_cover_the_text_in_order_and_split_no_grapheme(text: str) -> None:
     check_spans(text, tokenize(text))
 
 
 @pytest.mark.parametrize("name", sorted(set(SEGMENTERS) - {"thai-words", "uax29"}))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=texts)
 def test_every_segmenter_covers_the_text(name: str, text: str) -> None:
     check_spans(text, SEGMENTERS[name](text))
@@ -82,7 +82,7 @@ def test_segmenters_of_other_libraries_cover_the_text(name: str, library: str, t
     check_spans(text, SEGMENTERS[name](text))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(texts)
 def test_sentences_cover_the_text_and_are_made_of_whole_tokens(text: str) -> None:
     spans = sentences(text)
@@ -93,7 +93,7 @@ def test_sentences_cover_the_text_and_are_made_of_whole_tokens(text: str) -> Non
     assert not any(set(text[start:end]) & set("\n\r\u2028\u2029") for start, end in spans)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.sampled_from(["aa", "b.", "12", " ", "ก", " ก ", "中", "न "]), min_size=600, max_size=1500).map("".join)
 )
@@ -116,7 +116,7 @@ PLAIN = """Asha alizaliwa mwaka 1964 ng'ombe O’Brien l·l snake_case x2 Łód�
 PLAIN_WORDS = st.lists(st.sampled_from(PLAIN.split()), max_size=12)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(PLAIN_WORDS, st.sampled_from([" ", "  ", "\t"]))
 def test_words_of_plain_text_are_those_of_uax_29(words: list[str], blank: str) -> None:
     pytest.importorskip("uniseg")

@@ -206,8 +206,8 @@ _BORDER = regex.compile(
 _AFTER_STOP = regex.compile(r"[\p{STerm}…‥\p{Pe}\p{Pf}\"'”’]", regex.VERSION1)
 _NEEDS_SPACE = frozenset(".!?…‥․‼‽⁇⁈⁉")  # without one they may stand inside a name or an address
 _STARTS_UNSPACED = regex.compile(_UNSPACED, regex.VERSION1)
-_TITLES = """mr mrs ms dr drs prof st jr sr vs messrs gen col capt lt sgt maj cmdr rev fr hon gov sen rep pres supt inc
-    ltd co corp bros dept est ed eds approx ave blvd mt bw mhe dk alh tn ny jl hlm sra srta dra ud uds dña hr frau bzw ca bl
+_TITLES = """mr mrs ms dr drs prof st jr sr vs gen col capt lt sgt maj cmdr rev fr hon gov sen rep pres supt inc
+    ltd co corp bros dept est ed eds approx ave blvd mt bw mhe dk alh tn ny jl hlm sra srta dra ud uds dña hr bzw ca bl
     mme mlle npr tzv okr ул им гр др проф डॉ डा प्रो एस एम एन के बी सी डी पी टी वी आर एल जे एच एफ मो डब्ल्यू ডা মো ড ప్రొ డా"""
 _BEFORE_NUMBERS = "no nos nr fig figs art sec ch vol pp str tel kl pr jan feb mar apr jun jul aug sep sept oct nov dec"
 _ABBREVIATIONS, _NUMBER_ABBREVIATIONS = frozenset(_TITLES.split()), frozenset(_BEFORE_NUMBERS.split())
