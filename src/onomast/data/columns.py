@@ -84,7 +84,8 @@ class ColumnReader:
             layout = self._layout
             simple = layout.delimiter == "\t" or (layout.delimiter != " " and '"' not in line)
             fields = line.split(layout.delimiter) if simple else split_row(line, layout.delimiter)
-            if len(fields) != len(layout.columns) or line[0] == "#" or not fields[self._token]:
+            odd = len(fields) != len(layout.columns) or not fields[self._token] or not fields[self._tag]
+            if odd or line[0] == "#":
                 if is_blank(line):
                     yield from self._flushed()
                     continue

@@ -312,7 +312,7 @@ def _is_index(rows: _Rows, index: int) -> bool:
         values = [fields[index] for fields in sentence]
         if not all(value.isascii() and value.isdigit() for value in values):
             return False
-        right += sum(int(a[-9:]) + 1 == int(b[-9:]) for a, b in pairwise(values)) + (values[0] in ("0", "1"))
+        right += sum(b in ("0", "1") or int(a[-9:]) + 1 == int(b[-9:]) for a, b in pairwise(["0", *values]))
         total += len(values)
     return right >= 0.9 * total
 

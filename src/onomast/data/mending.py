@@ -65,9 +65,18 @@ def guess_spelling(sentences: Sequence[Sequence[str | None]], style: Style | Non
         return Spelling(None, outside, "io")
     spelling = Spelling(separator, outside, style or "iobes", lower)
     if style is None:
-        known = [[_known(tag, spelling) for tag in tags] for tags in sentences]
+        known = _without_slips([[_known(tag, spelling) for tag in tags] for tags in sentences])
         spelling = replace(spelling, style=next(iter(guess_style(known)), "iobes"))
     return spelling
+
+
+def _without_slips(sentences: list[list[Tag]]) -> list[list[Tag]]:
+    """A few tags with the letter of an end or of a single in a file of B and I are slips; they do not make a scheme."""
+    counted = Counter(tag[0] for tags in sentences for tag in tags if tag not in (None, OUTSIDE))
+    slips = {letter for letter in counted if letter not in "BI"}
+    if not 0 < sum(counted[letter] for letter in slips) < 0.02 * counted.total():
+        return sentences
+    return [[None if tag is not None and tag[0] in slips else tag for tag in tags] for tags in sentences]
 
 
 def _known(tag: str | None, spelling: Spelling) -> Tag:
