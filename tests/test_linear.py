@@ -216,6 +216,28 @@ def test_unannotated_tokens_are_left_out_and_counted() -> None:
     assert sum(map(operator.eq, made, gold)) / len(gold) > 0.9
 
 
+@pytest.mark.parametrize(
+    ("style", "expected"),
+    [("iob2", [["I-A", "O"], ["B-B", "I-B"]]), ("iobes", [["E-A", "O"], ["B-B", "E-B"]])],
+)
+def test_an_entity_cut_by_an_unannotated_token_keeps_its_inside_tag(style: str, expected: list[list[str]]) -> None:
+    sentence = Sentence(tuple("abcdef"), (None, "I-A", "O", None, "B-B", "I-B"))
+    scheme = TagScheme(("A", "B"), style)  # type: ignore[arg-type]
+    made = linear_module._instances([sentence], scheme, FeatureExtractor(Features()))
+    assert [tags for _, tags in made] == expected
+
+
+@pytest.mark.parametrize("tags", [("B-A", "I-A"), (None, "I-A")])
+@pytest.mark.parametrize("style", ["iob2", "iobes"])
+def test_sentences_have_a_legal_path_even_when_training_shows_no_outside_tag(
+    style: str, tags: tuple[str | None, ...]
+) -> None:
+    tagger = LinearTagger(replace(recipe(Features()), scheme=style))
+    tagger.fit(Corpus("odd", (Sentence(("a", "b"), tags),)))
+    for made in tagger.tag([Sentence(tuple("abcde"[:length])) for length in (1, 2, 3, 5)]):
+        assert faults(made.tags or ()) == []
+
+
 def test_annotated_stretches() -> None:
     assert list(linear_module._annotated(("O", None, None, "B-A", "I-A"))) == [(0, 1), (3, 5)]
     assert list(linear_module._annotated((None,))) == []

@@ -30,7 +30,7 @@ from onomast.taggers.features import FeatureExtractor
 from onomast.taggers.lattice import Lattice
 from onomast.taggers.scores import TokenScores
 from onomast.taggers.word_lists import Resources
-from onomast.tags import Tag, TagScheme
+from onomast.tags import OUTSIDE, Tag, TagScheme, split_tag
 
 _STYLES = ("iob2", "iobes", "bilou", "bmeso")
 _MODEL = "model.crfsuite"
@@ -122,9 +122,12 @@ class _Model:
         weights = read_model(data)
         if unknown := set(weights.tags) - set(scheme.tags):
             raise ValueError(f"{_MODEL} has tags that tags.json has not: {', '.join(sorted(unknown))}")
+        if OUTSIDE not in weights.tags:  # as every sentence has a legal path: that of no entity
+            tags = (*weights.tags, OUTSIDE)
+            weights = dataclasses.replace(weights, tags=tags, transitions=np.pad(weights.transitions, (0, 1)))
         self._scores = TokenScores(weights, extractor)
         self._lock = threading.Lock()  # the scores remember words
-        # Tags that training never showed have no weights; they are left out rather than scored 0.
+        # Other tags that training never showed have no weights; they are left out rather than scored 0.
         ids = np.array([scheme.ids[tag] for tag in weights.tags])
         self._lattice = Lattice(
             weights.transitions, scheme.transitions[np.ix_(ids, ids)], scheme.starts[ids], scheme.ends[ids]
@@ -183,9 +186,18 @@ def _instances(sentences: Sequence[Sentence], scheme: TagScheme, extractor: Feat
         for index, names in enumerate(features, start=reach):
             for column, position in window:
                 names += words[index + position][column]
-        ids = scheme.encode(sentence.tags or ())
+        ids = scheme.encode(_opened(sentence.tags or ()))
         for start, end in _annotated(sentence.tags or ()):
             yield features[start:end], [scheme.tags[index] for index in ids[start:end]]
+
+
+def _opened(tags: Sequence[Tag]) -> list[Tag]:
+    """Tags in which an entity that goes on after an unannotated token begins there, so that its `I-` stays one."""
+    opened = list(tags)
+    for index, tag in enumerate(tags[1:]):
+        if tags[index] is None and tag is not None and tag.startswith("I-"):
+            opened[index] = f"B-{split_tag(tag)[1]}"
+    return opened
 
 
 def _annotated(tags: Sequence[Tag]) -> Iterator[tuple[int, int]]:

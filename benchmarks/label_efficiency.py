@@ -1,0 +1,232 @@
+"""How good is each system after B labelled sentences? MasakhaNER 2.0, several budgets and seeds, whole test files.
+
+    ONOMAST_DATA=DIR python benchmarks/label_efficiency.py [--methods M ...] [--jobs 2]
+
+One row per (method, language, budget, seed) goes to label_efficiency.jsonl as soon as it is known; a second run goes
+on where the first was stopped. A row counts only as long as the method's recipe or script is what it was. The table
+label_efficiency.md is made from the rows. Exit status 1 if a claim in CLAIMS is not met.
+
+To add a system: write a function `(Cell, Path) -> Outcome` and a row of METHODS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import importlib.metadata
+import itertools
+import json
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from efficiency_table import Claim, judged, render
+from environments import python_of, run, write_sentences
+from onomast import Corpus, OnomastError, Sentence, new_tagger, read, read_recipe
+from onomast.recipe import to_toml
+
+HERE = Path(__file__).resolve().parent
+ROWS = HERE / "label_efficiency.jsonl"
+TABLE = HERE / "label_efficiency.md"
+LANGUAGES = ("hau", "swa", "yor", "kin")
+BUDGETS = (100, 500, 2000)
+SEEDS = (0, 1, 2)
+LABELS_ONLY = "labels only"
+WITH_TEXT = "+ raw text"
+WITH_LANGUAGES = "+ other languages"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run: the labelled sentences of a budget, and the whole test file."""
+
+    language: str
+    budget: int
+    seed: int
+    corpus: Corpus
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Predicted sentences, in the order of the test file, and how long it took."""
+
+    predicted: Sequence[Sentence]
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A system: what it learns from, what it is made of (a change makes old rows void), and how to run it."""
+
+    name: str
+    sources: str
+    fingerprint: str
+    versions: Mapping[str, str]
+    run: Callable[[Cell, Path], Outcome]
+
+
+def onomast(recipe: str, sources: str = LABELS_ONLY) -> Method:
+    """A built-in recipe, trained in this process."""
+    made = to_toml(read_recipe(recipe))
+    versions = {name: importlib.metadata.version(name) for name in ("onomast", "python-crfsuite")}
+    return Method(f"onomast {recipe}", sources, _digest(made), versions, partial(_run_onomast, recipe))
+
+
+def _run_onomast(recipe: str, cell: Cell, _folder: Path) -> Outcome:
+    began = time.perf_counter()
+    tagger = new_tagger(dataclasses.replace(read_recipe(recipe), seed=cell.seed))
+    tagger.fit(dataclasses.replace(cell.corpus, test=()))
+    trained = time.perf_counter()
+    predicted = tagger.tag([sentence.bare() for sentence in cell.corpus.test])
+    return Outcome(predicted, {"train": trained - began, "tag": time.perf_counter() - trained})
+
+
+def sklearn_crfsuite() -> Method:
+    """The features and settings of its CoNLL-2002 tutorial, in its own environment."""
+    script = HERE / "peers" / "run_sklearn_crfsuite.py"
+    versions = {"sklearn-crfsuite": "0.5.0", "python-crfsuite": "0.9.12"}
+    run_it = partial(_run_peer, "sklearn-crfsuite", script, ("tutorial",))
+    return Method("sklearn-crfsuite", LABELS_ONLY, _digest(script.read_text(encoding="utf-8")), versions, run_it)
+
+
+def _run_peer(environment: str, script: Path, arguments: tuple[str, ...], cell: Cell, folder: Path) -> Outcome:
+    """A script that takes TRAIN TEST OUT after its own arguments; it does not see the test file's tags."""
+    train, test, out = folder / "train.jsonl", folder / "test.jsonl", folder / "out.json"
+    write_sentences(train, list(cell.corpus.train))
+    write_sentences(test, [sentence.bare() for sentence in cell.corpus.test])
+    run(python_of(environment), script, *arguments, *map(str, (train, test, out)))
+    made = json.loads(out.read_text(encoding="utf-8"))
+    predicted = [old.tagged(tags) for old, tags in zip(cell.corpus.test, made["tags"], strict=True)]
+    return Outcome(predicted, made["seconds"])
+
+
+METHODS: dict[str, Callable[[], Method]] = {
+    "sklearn-crfsuite": sklearn_crfsuite,
+    "crf": partial(onomast, "crf"),
+}
+
+
+CLAIMS = (Claim("onomast crf", "sklearn-crfsuite", 3.0, 0.5),)
+
+
+@lru_cache(maxsize=8)
+def corpus_of(data: Path, language: str) -> Corpus:
+    """All training and test sentences of a language."""
+    folder = data / "masakhaner2" / language
+    train, test = (tuple(read(folder / f"{split}.txt")) for split in ("train", "test"))
+    return Corpus(language, train, test=test)
+
+
+def micro_f1(gold: Sequence[Sentence], predicted: Sequence[Sentence]) -> float:
+    """Entity-level exact match, micro-averaged, as a fraction."""
+    right = found = wanted = 0
+    for old, new in zip(gold, predicted, strict=True):
+        true, made = set(old.spans), set(new.spans)
+        right, found, wanted = right + len(true & made), found + len(made), wanted + len(true)
+    return 2 * right / (found + wanted) if found + wanted else 0.0
+
+
+def run_cell(data: Path, name: str, language: str, budget: int, seed: int) -> dict[str, Any]:
+    """Run one method on one cell; return its row."""
+    method = METHODS[name]()
+    whole = corpus_of(data, language)
+    cell = Cell(language, budget, seed, whole.sample(budget, seed))
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = method.run(cell, Path(folder))
+    return {
+        "method": method.name,
+        "sources": method.sources,
+        "language": language,
+        "budget": budget,
+        "seed": seed,
+        "f1": micro_f1(whole.test, outcome.predicted),
+        "test_sentences": len(whole.test),
+        "seconds": {step: round(seconds, 3) for step, seconds in outcome.seconds.items()},
+        "versions": dict(method.versions),
+        "fingerprint": method.fingerprint,
+    }
+
+
+def run_all(arguments: argparse.Namespace, data: Path) -> None:
+    """Run what has no row yet, `jobs` at a time, and append each row as it comes."""
+    known = {_key(row) for row in rows_of(ROWS)}
+    todo = []
+    for name in arguments.methods:
+        method = METHODS[name]()
+        for cell in itertools.product(arguments.languages, arguments.budgets, arguments.seeds):
+            if (method.name, *cell, method.fingerprint) not in known:
+                todo.append((name, *cell))
+    if "sklearn-crfsuite" in {name for name, *_ in todo}:
+        python_of("sklearn-crfsuite")  # once, before the processes start
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(arguments.jobs, mp_context=context) as pool, ROWS.open("a", encoding="utf-8") as out:
+        runs = [pool.submit(run_cell, data, *cell) for cell in todo]
+        for number, done in enumerate(as_completed(runs), start=1):
+            row = done.result()
+            out.write(json.dumps(row) + "\n")
+            out.flush()
+            cell_name = f"{row['method']} {row['language']} {row['budget']} seed {row['seed']}"
+            print(f"{number}/{len(runs)} {cell_name}: {row['f1']:.3f}", file=sys.stderr, flush=True)
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """All rows, the last one of each run; a last line cut short by a stop is passed over."""
+    if not path.is_file():
+        return []
+    found = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        found[_key(row)] = row
+    return list(found.values())
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["method"], row["language"], row["budget"], row["seed"], row["fingerprint"]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--languages", nargs="+", choices=LANGUAGES, default=list(LANGUAGES))
+    parser.add_argument("--budgets", nargs="+", type=int, default=list(BUDGETS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    parser.add_argument("--jobs", type=int, default=1, help="processes, each of one thread")
+    parser.add_argument("--table", action="store_true", help="only make the table of the rows there are")
+    arguments = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if not arguments.table:
+        data = os.environ.get("ONOMAST_DATA")
+        if not data:
+            raise OnomastError("ONOMAST_DATA is not set; it names the folder that holds masakhaner2/")
+        run_all(arguments, Path(data).resolve())
+    methods = [make() for make in METHODS.values()]
+    current = {(method.name, method.fingerprint) for method in methods}
+    rows = [row for row in rows_of(ROWS) if (row["method"], row["fingerprint"]) in current]
+    verdicts = [line for claim in CLAIMS for line in judged(claim, rows)]
+    TABLE.write_text(
+        render(rows, [(method.name, method.sources, method.versions) for method in methods])
+        + "".join(f"\nClaim {line}\n" for line in verdicts),
+        encoding="utf-8",
+    )
+    print("\n".join(verdicts))
+    return 1 if any(line.startswith("NOT MET") for line in verdicts) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
