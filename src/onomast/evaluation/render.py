@@ -1,0 +1,268 @@
+"""Reports and comparisons as text: terminal, Markdown, JSON. The HTML page is made in `page`.
+
+Text shows percentages, JSON holds fractions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from onomast.evaluation.counting import Score
+from onomast.evaluation.page import render_html
+from onomast.evaluation.report import Average, Report
+from onomast.evaluation.significance import Comparison, Interval
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+__all__ = [
+    "comparisons_json",
+    "comparisons_markdown",
+    "render_comparisons",
+    "render_html",
+    "render_json",
+    "render_markdown",
+    "render_terminal",
+]
+
+_CHANCE = 0.05  # p-values below it tell two systems apart
+_BAR = 16
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One line of the table of scores."""
+
+    name: str
+    score: Score | Average
+    ci95: Interval | None = None
+    support: int | None = None
+
+
+def render_json(report: Report) -> str:
+    """The report as JSON text, fractions in [0, 1]."""
+    return json.dumps(report.to_json(), ensure_ascii=False, indent=1)
+
+
+def render_terminal(report: Report, console: Console | None = None) -> None:
+    """Print the report; columns are left out where the terminal is narrow."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = console or Console(highlight=False)
+    console.print(_score_table(report, console))
+    for name, value in _facts(report):
+        console.print(Text.assemble((f" {name}: ", "dim"), value))
+    mistakes = sum(report.errors.values())
+    console.print(Text(f" {mistakes:,} mistakes" if mistakes else " no mistakes", style="bold"))
+    width = max(len(kind) for kind in report.errors)
+    for kind, number in report.errors.items():
+        bar = _bar(number / max(mistakes, 1), console)
+        console.print(Text.assemble(f"   {kind.replace('_', ' '):{width}} {number:7,}  ", (bar, "red")), no_wrap=True)
+    console.print(Text(f" {report.signature}", style="dim"), soft_wrap=True)
+
+
+def render_markdown(report: Report) -> str:
+    """The report as Markdown: a table of entity scores, then every other figure in a list."""
+    lines = ["| | precision | recall | F1 | 95 % interval | support |", "| --- | ---: | ---: | ---: | :---: | ---: |"]
+    for row in _rows(report):
+        cells = (row.name.replace("|", "\\|"), *_cells(row, "–"))
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", *(f"- {name}: {value}" for name, value in _facts(report))]
+    mistakes = ", ".join(f"{number:,} {kind.replace('_', ' ')}" for kind, number in report.errors.items())
+    lines += [f"- mistakes: {mistakes}", "", f"Percent. Signature: `{report.signature}`", ""]
+    return "\n".join(lines)
+
+
+def render_comparisons(comparisons: Sequence[Comparison], console: Console | None = None) -> None:
+    """Print the systems, then every pair of them with the interval of their difference and its p-values."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = console or Console(highlight=False)
+    letters = _letters(comparisons)
+    for name, (letter, f1) in letters.items():
+        console.print(Text.assemble((f" {letter} ", "bold"), (f"{_percent(f1)} F1  ", "bold cyan"), name))
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 1), header_style="dim")
+    for heading in (
+        "",
+        "difference",
+        "95 % interval",
+        "p bootstrap",
+        "p swaps",
+        *_holm_heading(comparisons),
+        "verdict",
+    ):
+        table.add_column(heading, justify="left" if heading in ("", "verdict") else "right", no_wrap=True)
+    for comparison in comparisons:
+        table.add_row(*map(Text, _comparison_cells(comparison, letters, _dash(console))))
+    console.print(table)
+    for line in _comparison_notes(comparisons):
+        console.print(Text(f" {line}", style="dim"))
+
+
+def comparisons_markdown(comparisons: Sequence[Comparison]) -> str:
+    """The comparisons as Markdown: a list of systems, a table of pairs."""
+    letters = _letters(comparisons)
+    headings = ("", "difference", "95 % interval", "p boot", "p swap", *_holm_heading(comparisons), "verdict")
+    lines = [f"- **{letter}** {_percent(f1)} F1: {name}" for name, (letter, f1) in letters.items()]
+    lines += ["", f"| {' | '.join(headings)} |", f"| --- |{' ---: |' * (len(headings) - 2)} --- |"]
+    lines += [f"| {' | '.join(_comparison_cells(comparison, letters, '–'))} |" for comparison in comparisons]
+    return "\n".join([*lines, "", *_comparison_notes(comparisons), ""])
+
+
+def comparisons_json(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """The comparisons as objects for JSON, fractions in [-1, 1]."""
+    return [comparison.to_json() for comparison in comparisons]
+
+
+def _score_table(report: Report, console: Console) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    widest = max([len("weighted"), *(len(label) for label in report.labels)])
+    wide, bars = console.width >= min(widest, 30) + 48, console.width >= min(widest, 30) + 54 + _BAR
+    headings = [
+        "",
+        *(["precision", "recall"] if wide else []),
+        "F1",
+        *([""] if bars else []),
+        "95 % interval",
+        "support",
+    ]
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 1), header_style="dim")
+    for place, heading in enumerate(headings):
+        left = place == 0 or (bars and place == 4)
+        table.add_column(heading, justify="left" if left else "right", overflow="fold", max_width=30)
+    for row in _rows(report):
+        precision, recall, f1, ci95, support = _cells(row, _dash(console))
+        style = "bold" if row.name == "micro" else ""
+        cells = [
+            Text(row.name, style=style),
+            *([Text(precision), Text(recall)] if wide else []),
+            Text(f1, style="bold cyan" if row.name == "micro" else "cyan"),
+            *([Text(_bar(row.score.f1, console), style="cyan")] if bars else []),
+            Text(ci95),
+            Text(support, style=style),
+        ]
+        if row.name == "micro" and report.labels:
+            table.add_row()
+        table.add_row(*cells)
+    return table
+
+
+def _rows(report: Report) -> list[_Row]:
+    intervals = report.label_intervals
+    rows = [_Row(label, score, intervals[label], score.support) for label, score in report.label_scores.items()]
+    micro = report.micro
+    rows.append(_Row("micro", micro, report.ci95, micro.support))
+    rows += [_Row("macro", report.macro), _Row("weighted", report.weighted), _Row("borders alone", report.boundaries)]
+    if report.unseen is not None:
+        rows.append(_Row("unseen entities", report.unseen, support=report.unseen.support))
+    if report.without_leaked is not None:
+        rows.append(_Row("without leaked", report.without_leaked, support=report.without_leaked.support))
+    return rows
+
+
+def _cells(row: _Row, dash: str) -> tuple[str, str, str, str, str]:
+    """Precision, recall, F1, interval, support."""
+    ci95 = "" if row.ci95 is None else f"{100 * row.ci95[0]:.1f} {dash} {100 * row.ci95[1]:.1f}"
+    support = "" if row.support is None else f"{row.support:,}"
+    figures = (row.score.precision, row.score.recall, row.score.f1)
+    return (*map(_percent, figures), ci95, support)  # type: ignore[return-value]
+
+
+def _facts(report: Report) -> list[tuple[str, str]]:
+    tags = report.tags
+    facts = [
+        (
+            f"{tags.scheme.upper()} tags",
+            f"accuracy {_percent(tags.accuracy)}, macro F1 {_percent(tags.macro_f1)}, "
+            f"weighted F1 {_percent(tags.weighted_f1)}",
+        )
+    ]
+    if report.leaked is not None:
+        facts.append(("leaked", f"{int(report.leaked.sum()):,} of {len(report.leaked):,} sentences stand in training"))
+    for name, accuracy in (("parts of speech", report.pos), ("sentence labels", report.sentence)):
+        if accuracy is not None:
+            facts.append((name, f"{_percent(accuracy.accuracy)} % of {accuracy.support:,} right"))
+    if report.repairs:
+        facts.append(
+            ("mended while reading", ", ".join(f"{number:,} {kind}" for kind, number in report.repairs.items()))
+        )
+    if report.seconds:
+        times = [f"{seconds:,.1f} s to {step}" for step, seconds in report.seconds.items()]
+        speed = [f"{report.tokens_per_second:,.0f} tokens a second"] if report.tokens_per_second else []
+        facts.append(("time", ", ".join([*times, *speed])))
+    return facts
+
+
+def _letters(comparisons: Sequence[Comparison]) -> dict[str, tuple[str, float]]:
+    """Name -> letter and F1."""
+    scores: dict[str, float] = {}
+    for one in comparisons:
+        scores.setdefault(one.first, one.first_f1)
+    for one in comparisons:
+        scores.setdefault(one.second, one.second_f1)
+    names = (chr(ord("A") + number) if number < 26 else f"S{number + 1}" for number in range(len(scores)))
+    return {name: (letter, f1) for (name, f1), letter in zip(scores.items(), names, strict=True)}
+
+
+def _holm_heading(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
+    return ("p adj.",) if len(comparisons) > 1 else ()
+
+
+def _comparison_cells(one: Comparison, letters: dict[str, tuple[str, float]], dash: str) -> list[str]:
+    first, second = letters[one.first][0], letters[one.second][0]
+    better, p = (second if one.difference > 0 else first), one.adjusted_p
+    return [
+        f"{second} - {first}",
+        f"{100 * one.difference:+.2f}",
+        f"{100 * one.ci95[0]:+.1f} {dash} {100 * one.ci95[1]:+.1f}",
+        _probability(one.bootstrap_p),
+        _probability(one.randomisation_p) + ("=" if one.exact else ""),
+        *([_probability(p)] if letters and len(letters) > 2 else []),
+        f"{better} is better" if p < _CHANCE else "undecided",
+    ]
+
+
+def _comparison_notes(comparisons: Sequence[Comparison]) -> list[str]:
+    notes = [
+        "Difference of micro F1 in points. boot: paired bootstrap; swap: approximate randomisation; over sentences."
+    ]
+    if len(comparisons) > 1:
+        notes.append(
+            f"adj.: swap with Holm's correction for {len(comparisons)} comparisons; the verdict uses it (5 %)."
+        )
+    if any(one.exact for one in comparisons):
+        notes.append("=: every possible swap was counted.")
+    return notes
+
+
+def _probability(value: float) -> str:
+    return f"{value:.4f}"
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.2f}"
+
+
+def _dash(console: Console) -> str:
+    return "–" if _unicode(console) else "-"
+
+
+def _unicode(console: Console) -> bool:
+    return console.encoding.lower().startswith("utf")
+
+
+def _bar(fraction: float, console: Console) -> str:
+    if not _unicode(console):
+        return "#" * round(fraction * _BAR)
+    eighths = round(fraction * _BAR * 8)
+    return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
