@@ -101,6 +101,8 @@ class Words:
     """Width of each affix embedding; those of one word are concatenated."""
     shape_width: int = 0
     """Width of an embedding of the word's shape (`Nairobi-2` -> `Xx-d`); 0: none."""
+    scale: float = 0.1
+    """random: standard deviation of the first word embeddings; small ones let other parts speak first."""
     ngram_rows: int = 20_000
     """Sub-word rows of the vectors file that the saved tagger keeps for words it has never met."""
 
@@ -138,6 +140,9 @@ class Encoder:
     attention_heads: int = 8
     residual: bool = True
     """Add the attention's output to its input."""
+    skip: tuple[int, ...] = ()
+    """Positions relative to a word whose word vectors are put beside its hidden vector, past the LSTM: with few
+    sentences the head then learns at once what a window-based tagger would."""
     initialization: Literal["default", "uniform", "orthogonal"] = "default"
     """Of the weights: PyTorch's; all from U(-0.1, 0.1); orthogonal recurrent weights with forget gates open."""
 

@@ -16,6 +16,7 @@ from onomast.layers.characters import CharacterCNN, CharacterLSTM
 from onomast.layers.dropout import LockedDropout
 from onomast.layers.embeddings import HashedEmbedding, random_vectors
 from onomast.layers.lstm import INITIALISERS, BiLSTM
+from onomast.layers.window import Window
 from onomast.recipe import Encoder, Neural, Words
 from onomast.sentence import Sentence
 from onomast.taggers.vectors import CompactVectors
@@ -35,7 +36,7 @@ class Inputs:
 
 
 class LSTMEncoder(nn.Module):
-    """Word, character, affix and shape vectors -> BiLSTM -> attention.
+    """Word, character, affix and shape vectors -> BiLSTM -> attention, with the words' own vectors beside it if wanted.
 
     `width` is that of a hidden vector. `vectors` are the rows of a vectors file; without them words start at random.
     """
@@ -48,9 +49,10 @@ class LSTMEncoder(nn.Module):
         self.parts = nn.ModuleList(_part(name, recipe, vocabulary, vectors) for name in settings.order)
         width = sum(part.width for part in self.parts)  # type: ignore[misc]
         self.dropout = _dropout(settings)
+        self.window = Window(width=width, positions=settings.skip) if settings.skip else None
         self.lstm = BiLSTM(width=width, hidden=settings.width, layers=settings.layers, dropout=_dropout(settings))
-        self.width = self.lstm.width
-        self.attention = _attention(settings, self.width)
+        self.attention = _attention(settings, self.lstm.width)
+        self.width = self.lstm.width + (self.window.width if self.window else 0)
         INITIALISERS[settings.initialization](self)
         self._cache: Tensor | None = None  # (lexicon, D) word vectors, while weights do not change
         self._cached: np.ndarray[Any, np.dtype[np.bool_]] = np.zeros(0, bool)
@@ -79,10 +81,12 @@ class LSTMEncoder(nn.Module):
         """Inputs -> hidden vectors (B, T, D) and mask (B, T)."""
         words = self._words(inputs.numbers.cpu().numpy())  # (W, D')
         hidden = nn.functional.embedding(inputs.places, words)  # (B, T, D')
-        hidden = self.dropout(self.lstm(self.dropout(hidden), inputs.mask))  # (B, T, D)
+        hidden = self.dropout(hidden)
+        window = [] if self.window is None else [self.window(hidden, inputs.mask)]
+        hidden = self.dropout(self.lstm(hidden, inputs.mask))
         if self.attention is not None:
             hidden = self.attention(hidden, inputs.mask)
-        return hidden, inputs.mask
+        return torch.cat([hidden, *window], -1), inputs.mask  # (B, T, D)
 
     def _words(self, numbers: np.ndarray[Any, np.dtype[np.int64]]) -> Tensor:
         """(W, D') vectors of these words; remembered while tagging."""
@@ -128,9 +132,8 @@ class WordPart(nn.Module):
         rows = len(vocabulary.words) + 2
         if vectors is None:
             self.width = settings.width
-            self.table = nn.Embedding(
-                rows, settings.width, padding_idx=0, _weight=random_vectors(count=rows, width=settings.width)
-            )
+            first = random_vectors(count=rows, width=settings.width) * settings.scale * settings.width**0.5
+            self.table = nn.Embedding(rows, settings.width, padding_idx=0, _weight=first)
             return
         self.width = vectors.width
         if settings.mode == "tuned":
