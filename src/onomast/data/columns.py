@@ -24,7 +24,7 @@ from onomast.data.detection import (
     split_row,
 )
 from onomast.data.mending import UNKNOWN, Mender, Spelling
-from onomast.data.source import Log, Request, Source, write_chunks
+from onomast.data.source import BYTE_ORDER_MARK, PARQUET, Log, Request, Source, write_chunks
 from onomast.errors import DataError
 from onomast.sentence import Sentence
 from onomast.tags import OUTSIDE, Style, Tag, convert, spans_of
@@ -271,7 +271,7 @@ def _reads_well(head: Sequence[tuple[Sentence, list[str]]], columns: Sequence[st
         if _columns_of(sentence) != columns or sentence.tokens[0] == DOCUMENT:
             break
         lines += rows
-    if not lines or lines[0].startswith("\ufeff"):
+    if not lines or lines[0].startswith((BYTE_ORDER_MARK, PARQUET.decode())):
         return False
     lines = lines[: sample_size(lines[:SAMPLE_LINES])]
     try:

@@ -148,21 +148,22 @@ def _settled(text: str, marks: Sequence[Mark], offsets: Offsets, place: Place) -
 
     White space that is a token of its own stays.
     """
-    borders = {position for pair in offsets for position in pair}
+    starts, ends = {start for start, _ in offsets}, {end for _, end in offsets}
     trimmed = []
     for mark in marks:
         moved = _moved(text, mark, place)
         start, end = moved.start, moved.end
         inside = 0 <= start < end <= len(text)
-        while inside and start < end and text[start].isspace() and start not in borders:
+        while inside and start < end and text[start].isspace() and start not in starts:
             start += 1
-        while inside and start < end and text[end - 1].isspace() and end not in borders:
+        while inside and start < end and text[end - 1].isspace() and end not in ends:
             end -= 1
         if not inside or start == end or not mark.label:
             place.repair("span-outside-text", mark.shown, "")
             continue
         if (start, end) != (moved.start, moved.end):
-            place.repair("span-not-on-token-border", mark.shown, text[start:end])
+            whole = replace(moved, text=text[moved.start : moved.end])
+            place.repair("span-not-on-token-border", whole.shown, text[start:end])
         trimmed.append(replace(moved, start=start, end=end, text=text[start:end]))
     kept: list[Mark] = []
     for mark in sorted(trimmed, key=lambda mark: (mark.start - mark.end, mark.start)):

@@ -15,8 +15,8 @@ from onomast.data.columns import read_columns, write_columns
 from onomast.data.conllu import looks_like_conllu, read_conllu, write_conllu
 from onomast.data.html import write_html
 from onomast.data.records import looks_like_records, read_records, write_records
-from onomast.data.source import Log, Repair, Request, Source
-from onomast.data.tables import DOCBIN, PARQUET, read_docbin, read_parquet
+from onomast.data.source import DOCBIN, PARQUET, Log, Repair, Request, Source
+from onomast.data.tables import read_docbin, read_parquet
 from onomast.errors import DataError, nearest
 from onomast.sentence import Sentence
 from onomast.tags import Orphan, Style

@@ -23,7 +23,9 @@ from onomast.tags import Orphan, Style
 STANDARD_INPUT = "-"
 _BLOCK = 1 << 18  # bytes read at once
 _GZIP = b"\x1f\x8b"
-_MARK = "\ufeff"
+BYTE_ORDER_MARK = "\ufeff"
+PARQUET = b"PAR1\x15"  # the magic, and the first field of a page or of the footer
+DOCBIN = b"\x78\x9c"  # zlib, as DocBin packs; no UTF-8 text begins so
 
 REPAIR_KINDS: tuple[str, ...] = (
     "illegal-tag",  # a tag that may not stand where it does, such as I- after O, or an entity that is not closed
@@ -190,7 +192,7 @@ class Source:
             wide = position == 0 and block[:2] in (b"\xff\xfe", b"\xfe\xff")
             hint = "it looks like UTF-16; " if wide else ""
             raise self.error(f"{found} is not UTF-8; {hint}convert the file to UTF-8", line) from None
-        if position == 0 and text.startswith(_MARK):
+        if position == 0 and text.startswith(BYTE_ORDER_MARK):
             text = text[1:]
             self.encoding = "UTF-8 with a byte-order mark"
         if "\r" in text:

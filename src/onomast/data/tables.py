@@ -12,9 +12,6 @@ from onomast.data.source import Log, Request, Source
 from onomast.errors import MissingExtra
 from onomast.sentence import Sentence
 
-PARQUET = b"PAR1\x15"  # the magic, and the first field of a page or of the footer: no text goes on like that
-DOCBIN = b"\x78\x9c"  # zlib, as DocBin packs; no UTF-8 text begins so
-
 
 def read_parquet(source: Source, request: Request, log: Log) -> Iterator[Sentence]:
     """Rows with tokens and tags, or text and spans. Numbers become names by the ClassLabels of the schema's metadata.
