@@ -83,6 +83,8 @@ class Report:
     """Parts of speech, over tokens; None unless both sides have them."""
     sentence: Accuracy | None
     """Sentence labels; None unless both sides have them."""
+    orphan: Orphan = "conlleval"
+    """What became of tags that no legal sequence contains."""
     samples: int = 1000
     """Bootstrap samples of each interval."""
     seed: int = 0
@@ -203,8 +205,8 @@ def evaluate(
 ) -> Report:
     """Score predicted sentences against gold ones: the same sentences and tokens, in the same order.
 
-    `train`, or the `Known` of it, is needed for the scores of unseen entities and without leaked sentences. `scheme` is that of the tag-level
-    scores; entities do not depend on it. `samples` and `seed` are those of the bootstrap.
+    `train`, or the `Known` of it, is needed for the scores of unseen entities and without leaked sentences. `scheme` is
+    that of the tag-level scores; entities do not depend on it. `samples` and `seed` are those of the bootstrap.
     Gold tokens without annotation (tag `None`) are not scored, nor any span that touches them.
     Raises DataError naming the first place where gold and predicted are not the same sentences.
     """
@@ -224,6 +226,7 @@ def evaluate(
         errors=count_kinds([mistakes_of(pair) for pair in pairs]),
         pos=_pos_accuracy(gold, predicted),
         sentence=_sentence_accuracy(gold, predicted),
+        orphan=orphan,
         samples=samples,
         seed=seed,
     )
