@@ -305,7 +305,7 @@ def vectors_train(
         list[str] | None, typer.Option(metavar="FILE", help="Drop the sentences of this test file.")
     ] = None,
     width: Annotated[int, typer.Option(help="Width of a vector.")] = 100,
-    epochs: Annotated[int, typer.Option(help="Passes over the text.")] = 5,
+    epochs: Annotated[int, typer.Option(help="Passes over the text.")] = 10,
     seed: Annotated[int, typer.Option(help="Of the training.")] = 0,
 ) -> None:
     """Learn fastText vectors from raw text."""

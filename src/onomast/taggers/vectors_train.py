@@ -62,7 +62,7 @@ def train_vectors(
     exclude: Iterable[Sequence[str]] = (),
     segmenter: str | None = None,
     width: int = 100,
-    epochs: int = 5,
+    epochs: int = 10,
     min_count: int = 2,
     minn: int = 3,
     maxn: int = 6,
@@ -80,7 +80,15 @@ def train_vectors(
     Raises MissingExtra without gensim, DataError for a file that cannot be read or has too little text.
     """
     began = time.monotonic()
-    _check_numbers(width=width, epochs=epochs, min_count=min_count, window=window, buckets=buckets, workers=workers)
+    _check_numbers(
+        files=len(paths),
+        width=width,
+        epochs=epochs,
+        min_count=min_count,
+        window=window,
+        buckets=buckets,
+        workers=workers,
+    )
     try:
         from gensim.models.fasttext import FastText, save_facebook_model
     except ImportError:
@@ -99,8 +107,6 @@ def train_vectors(
                 min_n=minn, max_n=maxn, window=window, bucket=buckets, alpha=rate, sample=1e-4, workers=workers,
                 seed=seed, hashfxn=_stable_hash,
             )  # fmt: skip
-        if maxn < minn:
-            model.wv.vectors_ngrams = model.wv.vectors_ngrams[:0]
         with atomic_path(out) as temporary:
             save_facebook_model(model, str(temporary))
     seconds = time.monotonic() - began
@@ -202,7 +208,7 @@ class _Sentences:
                 self.done += 1
                 if self.done % 500 == 0:
                     self.advance(self.done)
-                yield line.rstrip("\n").split(" ")
+                yield line.split()
 
 
 def _raw_lines(path: Path) -> Iterator[bytes]:
