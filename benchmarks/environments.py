@@ -16,6 +16,8 @@ FOLDER = ROOT / ".venvs"
 
 REQUIREMENTS = {
     "sklearn-crfsuite": ("sklearn-crfsuite==0.5.0", "python-crfsuite==0.9.12"),
+    "flair": ("flair==0.15.1", "torch==2.13.0", "transformers==4.57.6", "numpy==2.4.6", "gensim==4.4.0"),
+    "spacy": ("spacy==3.8.18", "thinc==8.3.14", "numpy==2.4.6"),
 }
 
 
