@@ -6,14 +6,14 @@ Text shows percentages, JSON holds fractions.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from onomast.evaluation.counting import Score
+from onomast.evaluation.figures import Row, facts, label_rows, percent, percent_interval, summary_rows
 from onomast.evaluation.page import render_html
-from onomast.evaluation.report import Average, Report
-from onomast.evaluation.significance import Comparison, Interval
+from onomast.evaluation.report import Report
+from onomast.evaluation.significance import Comparison
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,16 +34,6 @@ _BAR = 16
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One line of the table of scores."""
-
-    name: str
-    score: Score | Average
-    ci95: Interval | None = None
-    support: int | None = None
-
-
 def render_json(report: Report) -> str:
     """The report as JSON text, fractions in [0, 1]."""
     return json.dumps(report.to_json(), ensure_ascii=False, indent=1)
@@ -56,7 +46,7 @@ def render_terminal(report: Report, console: Console | None = None) -> None:
 
     console = console or Console(highlight=False)
     console.print(_score_table(report, console))
-    for name, value in _facts(report):
+    for name, value in facts(report):
         console.print(Text.assemble((f" {name}: ", "dim"), value))
     mistakes = sum(report.errors.values())
     console.print(Text(f" {mistakes:,} mistakes" if mistakes else " no mistakes", style="bold"))
@@ -70,10 +60,10 @@ def render_terminal(report: Report, console: Console | None = None) -> None:
 def render_markdown(report: Report) -> str:
     """The report as Markdown: a table of entity scores, then every other figure in a list."""
     lines = ["| | precision | recall | F1 | 95 % interval | support |", "| --- | ---: | ---: | ---: | :---: | ---: |"]
-    for row in _rows(report):
-        cells = (row.name.replace("|", "\\|"), *_cells(row, "–"))
+    for row in [*label_rows(report), *summary_rows(report)]:
+        cells = (_escaped(row.name), *_cells(row, "–"))
         lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", *(f"- {name}: {value}" for name, value in _facts(report))]
+    lines += ["", *(f"- {name}: {value}" for name, value in facts(report))]
     mistakes = ", ".join(f"{number:,} {kind.replace('_', ' ')}" for kind, number in report.errors.items())
     lines += [f"- mistakes: {mistakes}", "", f"Percent. Signature: `{report.signature}`", ""]
     return "\n".join(lines)
@@ -88,17 +78,9 @@ def render_comparisons(comparisons: Sequence[Comparison], console: Console | Non
     console = console or Console(highlight=False)
     letters = _letters(comparisons)
     for name, (letter, f1) in letters.items():
-        console.print(Text.assemble((f" {letter} ", "bold"), (f"{_percent(f1)} F1  ", "bold cyan"), name))
+        console.print(Text.assemble((f" {letter} ", "bold"), (f"{percent(f1)} F1  ", "bold cyan"), name))
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 1), header_style="dim")
-    for heading in (
-        "",
-        "difference",
-        "95 % interval",
-        "p bootstrap",
-        "p swaps",
-        *_holm_heading(comparisons),
-        "verdict",
-    ):
+    for heading in _headings(comparisons):
         table.add_column(heading, justify="left" if heading in ("", "verdict") else "right", no_wrap=True)
     for comparison in comparisons:
         table.add_row(*map(Text, _comparison_cells(comparison, letters, _dash(console))))
@@ -110,8 +92,8 @@ def render_comparisons(comparisons: Sequence[Comparison], console: Console | Non
 def comparisons_markdown(comparisons: Sequence[Comparison]) -> str:
     """The comparisons as Markdown: a list of systems, a table of pairs."""
     letters = _letters(comparisons)
-    headings = ("", "difference", "95 % interval", "p boot", "p swap", *_holm_heading(comparisons), "verdict")
-    lines = [f"- **{letter}** {_percent(f1)} F1: {name}" for name, (letter, f1) in letters.items()]
+    headings = _headings(comparisons)
+    lines = [f"- **{letter}** {percent(f1)} F1: {_escaped(name)}" for name, (letter, f1) in letters.items()]
     lines += ["", f"| {' | '.join(headings)} |", f"| --- |{' ---: |' * (len(headings) - 2)} --- |"]
     lines += [f"| {' | '.join(_comparison_cells(comparison, letters, '–'))} |" for comparison in comparisons]
     return "\n".join([*lines, "", *_comparison_notes(comparisons), ""])
@@ -126,21 +108,16 @@ def _score_table(report: Report, console: Console) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    widest = max([len("weighted"), *(len(label) for label in report.labels)])
-    wide, bars = console.width >= min(widest, 30) + 48, console.width >= min(widest, 30) + 54 + _BAR
-    headings = [
-        "",
-        *(["precision", "recall"] if wide else []),
-        "F1",
-        *([""] if bars else []),
-        "95 % interval",
-        "support",
-    ]
+    rows = [*label_rows(report), *summary_rows(report)]
+    widest = min(max(len(row.name) for row in rows), 30)
+    wide, bars = console.width >= widest + 52, console.width >= widest + 56 + _BAR
+    rates, bar = ["precision", "recall"] if wide else [], [""] if bars else []
+    headings = ["", *rates, "F1", *bar, "95 % interval", "support"]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 1), header_style="dim")
     for place, heading in enumerate(headings):
         left = place == 0 or (bars and place == 4)
         table.add_column(heading, justify="left" if left else "right", overflow="fold", max_width=30)
-    for row in _rows(report):
+    for row in rows:
         precision, recall, f1, ci95, support = _cells(row, _dash(console))
         style = "bold" if row.name == "micro" else ""
         cells = [
@@ -157,50 +134,11 @@ def _score_table(report: Report, console: Console) -> Table:
     return table
 
 
-def _rows(report: Report) -> list[_Row]:
-    intervals = report.label_intervals
-    rows = [_Row(label, score, intervals[label], score.support) for label, score in report.label_scores.items()]
-    micro = report.micro
-    rows.append(_Row("micro", micro, report.ci95, micro.support))
-    rows += [_Row("macro", report.macro), _Row("weighted", report.weighted), _Row("borders alone", report.boundaries)]
-    if report.unseen is not None:
-        rows.append(_Row("unseen entities", report.unseen, support=report.unseen.support))
-    if report.without_leaked is not None:
-        rows.append(_Row("without leaked", report.without_leaked, support=report.without_leaked.support))
-    return rows
-
-
-def _cells(row: _Row, dash: str) -> tuple[str, str, str, str, str]:
+def _cells(row: Row, dash: str) -> tuple[str, str, str, str, str]:
     """Precision, recall, F1, interval, support."""
-    ci95 = "" if row.ci95 is None else f"{100 * row.ci95[0]:.1f} {dash} {100 * row.ci95[1]:.1f}"
     support = "" if row.support is None else f"{row.support:,}"
     figures = (row.score.precision, row.score.recall, row.score.f1)
-    return (*map(_percent, figures), ci95, support)  # type: ignore[return-value]
-
-
-def _facts(report: Report) -> list[tuple[str, str]]:
-    tags = report.tags
-    facts = [
-        (
-            f"{tags.scheme.upper()} tags",
-            f"accuracy {_percent(tags.accuracy)}, macro F1 {_percent(tags.macro_f1)}, "
-            f"weighted F1 {_percent(tags.weighted_f1)}",
-        )
-    ]
-    if report.leaked is not None:
-        facts.append(("leaked", f"{int(report.leaked.sum()):,} of {len(report.leaked):,} sentences stand in training"))
-    for name, accuracy in (("parts of speech", report.pos), ("sentence labels", report.sentence)):
-        if accuracy is not None:
-            facts.append((name, f"{_percent(accuracy.accuracy)} % of {accuracy.support:,} right"))
-    if report.repairs:
-        facts.append(
-            ("mended while reading", ", ".join(f"{number:,} {kind}" for kind, number in report.repairs.items()))
-        )
-    if report.seconds:
-        times = [f"{seconds:,.1f} s to {step}" for step, seconds in report.seconds.items()]
-        speed = [f"{report.tokens_per_second:,.0f} tokens a second"] if report.tokens_per_second else []
-        facts.append(("time", ", ".join([*times, *speed])))
-    return facts
+    return (*map(percent, figures), percent_interval(row.ci95, dash), support)  # type: ignore[return-value]
 
 
 def _letters(comparisons: Sequence[Comparison]) -> dict[str, tuple[str, float]]:
@@ -214,8 +152,9 @@ def _letters(comparisons: Sequence[Comparison]) -> dict[str, tuple[str, float]]:
     return {name: (letter, f1) for (name, f1), letter in zip(scores.items(), names, strict=True)}
 
 
-def _holm_heading(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
-    return ("p adj.",) if len(comparisons) > 1 else ()
+def _headings(comparisons: Sequence[Comparison]) -> list[str]:
+    adjusted = ["p adj."] if len(comparisons) > 1 else []
+    return ["", "difference", "95 % interval", "p boot", "p swap", *adjusted, "verdict"]
 
 
 def _comparison_cells(one: Comparison, letters: dict[str, tuple[str, float]], dash: str) -> list[str]:
@@ -227,7 +166,7 @@ def _comparison_cells(one: Comparison, letters: dict[str, tuple[str, float]], da
         f"{100 * one.ci95[0]:+.1f} {dash} {100 * one.ci95[1]:+.1f}",
         _probability(one.bootstrap_p),
         _probability(one.randomisation_p) + ("=" if one.exact else ""),
-        *([_probability(p)] if letters and len(letters) > 2 else []),
+        *([_probability(p)] if len(letters) > 2 else []),
         f"{better} is better" if p < _CHANCE else "undecided",
     ]
 
@@ -245,12 +184,13 @@ def _comparison_notes(comparisons: Sequence[Comparison]) -> list[str]:
     return notes
 
 
+def _escaped(name: str) -> str:
+    """Text as it is, in Markdown, in or out of a table."""
+    return re.sub(r"([\\|*_`<\[\]])", r"\\\1", name)
+
+
 def _probability(value: float) -> str:
     return f"{value:.4f}"
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.2f}"
 
 
 def _dash(console: Console) -> str:
