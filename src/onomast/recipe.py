@@ -82,9 +82,9 @@ class Linear:
 class Words:
     """What a word is to the neural tagger before its characters are looked at."""
 
-    mode: Literal["none", "random", "frozen", "tuned", "projected"] = "random"
-    """`none`: no word embedding. `random`: learnt from scratch. The others start from vectors: `frozen` as they are,
-    `projected` frozen with a learnt linear map (x = W e), `tuned` trained along."""
+    mode: Literal["random", "frozen", "tuned", "projected", "auto"] = "random"
+    """`random`: learnt from scratch. The others start from a vectors file: `frozen` as they are, `projected` frozen
+    with a learnt linear map (x = W e), `tuned` trained along. `auto`: frozen with a file, random without."""
     vectors: str | None = None
     """A file of vectors (fastText .bin, .vec, GloVe, word2vec); `--vectors` sets it. Not needed once saved."""
     width: int = 100

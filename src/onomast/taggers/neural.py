@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from onomast.corpus import Corpus
-from onomast.errors import DataError, ModelError, OnomastError
+from onomast.errors import DataError, ModelError, OnomastError, RecipeError
 from onomast.files import atomic_path, write_text
 from onomast.recipe import Recipe, Training, read_recipe, to_toml
 from onomast.sentence import Sentence
@@ -30,6 +30,7 @@ from onomast.tags import TagScheme
 
 _TAG_TOKENS = 4096  # tokens in a batch when tagging, padding included
 _POOL = 2048  # sentences sorted by length together when tagging
+_FILES = ("tags.json", "vocabulary.json", "weights.safetensors")
 _VECTORS = "vectors."  # prefix of the compact vectors in weights.safetensors
 
 
@@ -127,6 +128,9 @@ class NeuralTagger:
 
         folder = Path(folder)
         tagger = cls(read_recipe(folder / "recipe.toml"))
+        for name in _FILES:
+            if not (folder / name).is_file():
+                raise ModelError(f"{name} is missing; copy the whole folder again, or train anew", folder=folder)
         try:
             known = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
             tags = json.loads((folder / "tags.json").read_text(encoding="utf-8"))
@@ -143,10 +147,6 @@ class NeuralTagger:
             encoder = LSTMEncoder(tagger.recipe.neural, vocabulary, vectors)
             tagger._network = Network(encoder, tagger._targets, tagger.recipe.neural)
             tagger._network.load_state_dict(tensors)
-        except FileNotFoundError as error:
-            raise ModelError(
-                f"{Path(error.filename).name} is missing; copy the whole folder again", folder=folder
-            ) from None
         except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             reason = str(error).strip().splitlines()
             raise ModelError(
@@ -169,6 +169,8 @@ class NeuralTagger:
             (*corpus.train, *class_only), min_count=recipe.words.min_count, lower=recipe.words.lower
         )
         encoder = LSTMEncoder(recipe, vocabulary, self._vectors(corpus, class_only, notes))
+        # Words are numbered here, once, so that a resumed run sums over them in the same order to the last bit.
+        encoder.lexicon.numbers((*corpus.train, *class_only, *corpus.dev))
         weights = tag_weights(recipe.heads.entities, gold, len(self._targets.scheme.tags))
         return Network(encoder, self._targets, recipe, weights).to(self.device)
 
@@ -176,7 +178,18 @@ class NeuralTagger:
         """The rows of the vectors file that this tagger keeps."""
         settings = self.recipe.neural.words
         if settings.vectors is None:
-            return None
+            if settings.mode in ("random", "auto"):
+                return None
+            raise RecipeError(
+                f"is absent, but mode {settings.mode} starts from a file; give --vectors FILE, or --raw TEXT to learn "
+                "vectors first, or --set neural.words.mode=random",
+                key="neural.words.vectors",
+            )
+        if settings.mode == "random":
+            raise RecipeError(
+                "is random, so the vectors file would not be used; try --set neural.words.mode=tuned",
+                key="neural.words.mode",
+            )
         words = sorted({token for sentence in (*corpus.train, *class_only, *corpus.dev) for token in sentence.tokens})
         vectors = open_vectors(Path(settings.vectors)).compact(words, ngram_rows=settings.ngram_rows)
         warning = coverage_warning(vectors.rows(words)[1])
