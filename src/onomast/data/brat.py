@@ -40,7 +40,6 @@ def read_brat(source: Source, request: Request, log: Log) -> Iterator[Sentence]:
     """Sentences of one pair of files, or of all pairs of a folder: one for each line that no entity crosses."""
     path = Path(source.path)
     documents = sorted(path.glob("*.ann")) if path.is_dir() else [path.with_suffix(".ann")]
-    log.style = "iob2"
     log.guess += [f"brat: {len(documents)} document{'' if len(documents) == 1 else 's'}, text and marked stretches"]
     for document in documents:
         yield from _of_document(document, request, log)

@@ -49,7 +49,6 @@ def read_conllu(source: Source, request: Request, log: Log) -> Iterator[Sentence
     log.style = spelling.style if spelling else None
     said = "no tags" if column is None else "tags in MISC (NER=)" if column < 0 else f"tags in column {column + 1}"
     log.guess += [f"CoNLL-U; {said}", spelling.words if spelling else "", source.encoding]
-    log.guess[:] = [part for part in log.guess if part]
     mender = Mender(spelling or Spelling(), request.orphan, log, source.name)
     for block in _chained(head, blocks):
         sentence = _sentence(block, source, request, log, column, mender)

@@ -38,7 +38,7 @@ _UNIVERSAL_NER = ("id", "token", "tag", "ignore", "ignore")
 _DIRECTIVE = re.compile(r"# columns = ([a-z ]+) \(([a-z0-9]+)\)\Z")
 _PREFIX = re.compile(r"(?:^|[\s,;|])[BIS][-_:/A-Z]")
 _NUMBER = re.compile(r"-?\d+(?:[.,:-]\d+)*\Z")
-PREFIXED = re.compile(r"[BIESLUMbieslum][-_:/|.#].+|-.+", re.DOTALL)
+PREFIXED = re.compile(r"([BIESLUMbieslum][-_:/|.#]).+|-\w", re.DOTALL)  # or a tag that lost its first letter
 _COMMENT = re.compile(r"#+\s|#+$|#\s*[\w.-]+\s*[=:]")
 _PREFIX_LANGUAGE = re.compile(r"([a-z]{2,3}(?:-[a-z]+)?):.", re.DOTALL)
 
@@ -249,8 +249,10 @@ def _strength(values: Sequence[str]) -> int:
     """How much a column looks like entity tags: 3 prefixes, 2 nothing but O, 1 labels without prefix, 0 not at all."""
     counted = Counter(values)
     outside = sum(counted[word] for word in (*OUTSIDE_WORDS, UNKNOWN))
-    prefixed = sum(number for value, number in counted.items() if PREFIXED.match(value))
-    if prefixed and (outside + prefixed) >= 0.7 * len(values):
+    matches = [match for match in map(PREFIXED.match, counted) if match is not None]
+    prefixed = sum(counted[match.string] for match in matches)
+    whole = outside or any(match[1] for match in matches)
+    if prefixed and whole and (outside + prefixed) >= 0.7 * len(values):
         return 3
     if outside == len(values):
         return 2

@@ -65,7 +65,7 @@ def read_file(
         sentences = tuple(READERS[name](source, request, log))
     if not sentences:
         raise source.error("there is no sentence in it")
-    return Reading(source.path, sentences, name, log.style, "; ".join(log.guess), tuple(repairs))
+    return Reading(source.path, sentences, name, log.style, "; ".join(filter(None, log.guess)), tuple(repairs))
 
 
 def read(

@@ -52,7 +52,8 @@ def _chunks(sentences: Iterable[Sentence]) -> Iterator[str]:
         f'<li><mark style="{_fill(index)}">{_safe(label)}</mark> {counts[label]:,}</li>'
         for index, label in enumerate(counts)
     ]
-    yield f"<ul><li>{number:,} sentences</li>{''.join(entries)}</ul>\n</header>\n</body>\n</html>\n"
+    total = f"{number:,} sentence{'' if number == 1 else 's'}"
+    yield f"<ul><li>{total}</li>{''.join(entries)}</ul>\n</header>\n</body>\n</html>\n"
 
 
 def _paragraph(sentence: Sentence, numbers: dict[str, int]) -> str:

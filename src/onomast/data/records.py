@@ -43,7 +43,7 @@ def sentences_of_records(
     spelling = guess_spelling(raw, request.style) if raw else None
     log.style = spelling.style if spelling else None
     kind = kind or ("records" if not head else "records: " + _kind(head[0]))
-    log.guess += [kind, spelling.words if spelling else "tags IOB2" if _has_marks(head) else "no tags", source.encoding]
+    log.guess += [kind, spelling.words if spelling else "" if _has_marks(head) else "no tags", source.encoding]
     in_bytes = _count_bytes(head)
     if any(draft.in_bytes for draft in head):
         known = "bytes" if in_bytes else "bytes where they fit, else characters" if in_bytes is None else "characters"
