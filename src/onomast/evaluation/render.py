@@ -45,7 +45,12 @@ def render_terminal(report: Report, console: Console | None = None) -> None:
     from rich.text import Text
 
     console = console or Console(highlight=False)
+    score, spread = report.micro, percent_interval(report.ci95, _dash(console))
+    rates = f"  precision {percent(score.precision)}, recall {percent(score.recall)}"
+    console.print(Text.assemble((f" F1 {percent(score.f1)}", "bold cyan"), (f" [{spread}]", "bold"), rates))
+    console.print(Text(f" {score.support:,} entities in {len(report.counts):,} sentences\n", style="dim"))
     console.print(_score_table(report, console))
+    console.print()
     for name, value in facts(report):
         console.print(Text.assemble((f" {name}: ", "dim"), value))
     mistakes = sum(report.errors.values())
@@ -110,23 +115,25 @@ def _score_table(report: Report, console: Console) -> Table:
 
     rows = [*label_rows(report), *summary_rows(report)]
     widest = min(max(len(row.name) for row in rows), 30)
-    wide, bars = console.width >= widest + 52, console.width >= widest + 56 + _BAR
+    wide, cells_left = console.width >= widest + 52, min(_BAR, console.width - widest - 56)
+    bars = cells_left >= _BAR // 2
     rates, bar = ["precision", "recall"] if wide else [], [""] if bars else []
-    headings = ["", *rates, "F1", *bar, "95 % interval", "support"]
+    spread, support = console.width >= widest + 36, console.width >= widest + 20
+    headings = ["", *rates, "F1", *bar, *(["95 % interval"] if spread else []), *(["support"] if support else [])]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 1), header_style="dim")
     for place, heading in enumerate(headings):
         left = place == 0 or (bars and place == 4)
-        table.add_column(heading, justify="left" if left else "right", overflow="fold", max_width=30)
+        table.add_column(heading, justify="left" if left else "right", overflow="fold", no_wrap=place > 0, max_width=30)
     for row in rows:
-        precision, recall, f1, ci95, support = _cells(row, _dash(console))
+        precision, recall, f1, ci95, number = _cells(row, _dash(console))
         style = "bold" if row.name == "micro" else ""
         cells = [
-            Text(row.name, style=style),
+            Text(_printable(row.name), style=style),
             *([Text(precision), Text(recall)] if wide else []),
             Text(f1, style="bold cyan" if row.name == "micro" else "cyan"),
-            *([Text(_bar(row.score.f1, console), style="cyan")] if bars else []),
-            Text(ci95),
-            Text(support, style=style),
+            *([Text(_bar(row.score.f1, console, cells_left), style="cyan")] if bars else []),
+            *([Text(ci95)] if spread else []),
+            *([Text(number, style=style)] if support else []),
         ]
         if row.name == "micro" and report.labels:
             table.add_row()
@@ -201,8 +208,13 @@ def _unicode(console: Console) -> bool:
     return console.encoding.lower().startswith("utf")
 
 
-def _bar(fraction: float, console: Console) -> str:
+def _bar(fraction: float, console: Console, cells: int = _BAR) -> str:
     if not _unicode(console):
-        return "#" * round(fraction * _BAR)
-    eighths = round(fraction * _BAR * 8)
+        return "#" * round(fraction * cells)
+    eighths = round(fraction * cells * 8)
     return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
+
+
+def _printable(name: str) -> str:
+    """Without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
