@@ -62,7 +62,7 @@ def plain_rows(path: Path) -> Iterator[list[str]]:
 
 
 def check_by_a_plain_count(path: Path, name: str, reading: Reading) -> None:
-    """Sentences, tokens, and (where nothing had to be mended) entities, counted from lines and first letters of tags."""
+    """Sentences, tokens, and (where nothing had to be mended) entities, by lines and first letters."""
     guessed = re.search(r"columns: ([a-z ]+), separated", reading.guess)
     assert guessed is not None
     column = guessed[1].split(" ").index("tag")

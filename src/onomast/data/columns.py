@@ -9,20 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from onomast.data.detection import (
-    DOCUMENT,
-    ENOUGH_LINES,
-    PREFIXED,
-    SAMPLE_LINES,
-    Layout,
-    detect,
-    directive,
-    is_blank,
-    is_comment,
-    layout_of,
-    sample_size,
-    split_row,
-)
+from onomast.data.detection import ENOUGH_LINES, SAMPLE_LINES, detect, layout_of, sample_size
+from onomast.data.layout import DOCUMENT, PREFIXED, Layout, directive, is_blank, is_comment, split_row
 from onomast.data.mending import UNKNOWN, Mender, Spelling
 from onomast.data.source import BYTE_ORDER_MARK, PARQUET, Log, Request, Source, write_chunks
 from onomast.errors import DataError

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from onomast.data.columns import aligned, check_field, checked_tokens, comment_value, written_tags
-from onomast.data.detection import is_blank
+from onomast.data.layout import is_blank
 from onomast.data.mending import UNKNOWN, Mender, Spelling, guess_spelling
 from onomast.data.source import Log, Request, Source, write_chunks
 from onomast.errors import DataError

@@ -5,23 +5,18 @@ Nothing is assumed that the lines do not show; two readings that are equally goo
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise, takewhile
 
-from onomast.data.mending import OUTSIDE_WORDS, UNKNOWN, Spelling, guess_spelling
+from onomast.data.layout import DELIMITERS, DOCUMENT, PREFIXED, Layout, directive, is_blank, is_comment, split_row
+from onomast.data.mending import OUTSIDE_WORDS, UNKNOWN, guess_spelling
 from onomast.data.source import Request, Source
 from onomast.errors import DataError
-from onomast.tags import STYLES, Style
 
 SAMPLE_LINES = 2_000
 ENOUGH_LINES = 20_000
-DOCUMENT = "-DOCSTART-"
-COLUMN_NAMES = ("token", "pos", "tag", "label", "language", "id", "sentence", "ignore")
-DELIMITERS = {"\t": "tabs", " ": "spaces", ",": "commas", ";": "semicolons", "|": "bars"}
 # What header rows and CoNLL dialects call the columns.
 _HEADERS = {
     **dict.fromkeys(("token", "tokens", "word", "words", "form", "text"), "token"),
@@ -35,65 +30,9 @@ _HEADERS = {
 }
 _CHUNKS = frozenset(["NP", "VP", "PP", "ADVP", "ADJP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP"])
 _UNIVERSAL_NER = ("id", "token", "tag", "ignore", "ignore")
-_DIRECTIVE = re.compile(r"# columns = ([a-z ]+) \(([a-z0-9]+)\)\Z")
 _PREFIX = re.compile(r"(?:^|[\s,;|])[BIS][-_:/A-Z]")
 _NUMBER = re.compile(r"-?\d+(?:[.,:-]\d+)*\Z")
-PREFIXED = re.compile(r"([BIESLUMbieslum][-_:/|.#]).+|-\w", re.DOTALL)  # or a tag that lost its first letter
-_COMMENT = re.compile(r"#+\s|#+$|#\s*[\w.-]+\s*[=:]")
 _PREFIX_LANGUAGE = re.compile(r"([a-z]{2,3}(?:-[a-z]+)?):.", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How the rows of a column file are to be read."""
-
-    delimiter: str
-    columns: tuple[str, ...]
-    spelling: Spelling | None
-    """None: there is no tag column, or all of it is `_`."""
-    header: bool = False
-    languages: tuple[str, ...] = ()
-    """Codes that stand before tokens, as `en:` does."""
-
-    @property
-    def words(self) -> str:
-        """One line for people."""
-        said = f"columns: {' '.join(self.columns)}, separated by {DELIMITERS.get(self.delimiter, repr(self.delimiter))}"
-        said += "; a header row" if self.header else ""
-        said += f"; {', '.join(self.languages)} before each token" if self.languages else ""
-        return said + (f"; {self.spelling.words}" if self.spelling else "; no tags")
-
-
-def split_row(line: str, delimiter: str) -> list[str]:
-    """The fields of a row. Runs of spaces are one delimiter; fields between commas may stand in quotes."""
-    if delimiter == " ":
-        return [part for part in line.replace("\t", " ").split(" ") if part]
-    if delimiter != "\t" and '"' in line:
-        try:
-            return next(csv.reader([line], delimiter=delimiter))
-        except (csv.Error, StopIteration):
-            return line.split(delimiter)
-    return line.split(delimiter)
-
-
-def directive(line: str) -> tuple[tuple[str, ...], Style] | None:
-    """Columns and scheme of our own comment `# columns = token pos tag (iob2)`; rows after it are read verbatim."""
-    match = _DIRECTIVE.match(line)
-    if match is None or match[2] not in STYLES:
-        return None
-    columns = tuple(match[1].split())
-    known = columns.count("token") == 1 and columns.count("tag") <= 1 and set(columns) <= set(COLUMN_NAMES)
-    return (columns, match[2]) if known else None
-
-
-def is_comment(line: str) -> bool:
-    """Does the line look like a comment: `# ...` or `#key = ...`? (A row of the right width may look so too.)"""
-    return _COMMENT.match(line) is not None
-
-
-def is_blank(line: str) -> bool:
-    """Only tabs and plain spaces, or nothing."""
-    return not line.strip(" \t\r")
 
 
 def detect(source: Source, request: Request) -> Layout:

@@ -120,7 +120,7 @@ def write(sentences: Iterable[Sentence], path: str | Path, *, format: str | None
 
 
 def _column_names(columns: str | Iterable[str] | None) -> tuple[str, ...] | None:
-    from onomast.data.detection import COLUMN_NAMES
+    from onomast.data.layout import COLUMN_NAMES
 
     if columns is None:
         return None

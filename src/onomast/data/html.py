@@ -20,7 +20,7 @@ header { order: 0; position: sticky; top: 0; background: #fff; border-bottom: 1p
 header ul { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem .8rem; margin: 0; padding: 0; }
 p { margin: 0 0 .8rem; overflow-wrap: anywhere; }
 mark { color: inherit; border-radius: .3em; padding: .1em .25em; border: 1px solid; }
-mark b { font-size: .68em; font-weight: 600; margin-inline-start: .4em; unicode-bidi: isolate; direction: ltr; }
+mark b { font-size: .68em; font-weight: 600; margin-inline-start: .4em; unicode-bidi: isolate; }
 small { color: #595959; margin-inline-start: .6em; unicode-bidi: isolate; }
 u { text-decoration: underline dotted #767676; }
 @media print { header { position: static; } }
