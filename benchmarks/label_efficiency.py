@@ -31,7 +31,7 @@ from typing import Any
 
 from efficiency_table import Claim, judged, render
 from environments import python_of, run, write_sentences
-from onomast import Corpus, OnomastError, Sentence, new_tagger, read, read_recipe
+from onomast import Corpus, OnomastError, Sentence, evaluate, new_tagger, read, read_recipe
 from onomast.recipe import to_toml
 
 HERE = Path(__file__).resolve().parent
@@ -126,15 +126,6 @@ def corpus_of(data: Path, language: str) -> Corpus:
     return Corpus(language, train, test=test)
 
 
-def micro_f1(gold: Sequence[Sentence], predicted: Sequence[Sentence]) -> float:
-    """Entity-level exact match, micro-averaged, as a fraction."""
-    right = found = wanted = 0
-    for old, new in zip(gold, predicted, strict=True):
-        true, made = set(old.spans), set(new.spans)
-        right, found, wanted = right + len(true & made), found + len(made), wanted + len(true)
-    return 2 * right / (found + wanted) if found + wanted else 0.0
-
-
 def run_cell(data: Path, name: str, language: str, budget: int, seed: int) -> dict[str, Any]:
     """Run one method on one cell; return its row."""
     method = METHODS[name]()
@@ -142,13 +133,15 @@ def run_cell(data: Path, name: str, language: str, budget: int, seed: int) -> di
     cell = Cell(language, budget, seed, whole.sample(budget, seed))
     with tempfile.TemporaryDirectory() as folder:
         outcome = method.run(cell, Path(folder))
+    report = evaluate(whole.test, outcome.predicted)
     return {
         "method": method.name,
         "sources": method.sources,
         "language": language,
         "budget": budget,
         "seed": seed,
-        "f1": micro_f1(whole.test, outcome.predicted),
+        "f1": report.micro.f1,
+        "signature": report.signature,
         "test_sentences": len(whole.test),
         "seconds": {step: round(seconds, 3) for step, seconds in outcome.seconds.items()},
         "versions": dict(method.versions),
