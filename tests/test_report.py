@@ -185,6 +185,18 @@ def test_equal_borders_are_paired_before_larger_overlaps() -> None:
     ]
 
 
+def test_the_same_label_is_paired_before_a_larger_overlap() -> None:
+    gold, predicted = (Span(0, 5, "PER"),), (Span(0, 3, "LOC"), Span(3, 4, "PER"))
+    found = mistakes_of(Pair(gold, predicted))
+    assert {one.kind: one.predicted for one in found} == {"wrong_border": predicted[1], "spurious": predicted[0]}
+
+
+def test_the_larger_overlap_is_paired_first() -> None:
+    gold, predicted = (Span(0, 5, "PER"),), (Span(0, 1, "PER"), Span(1, 4, "PER"))
+    found = mistakes_of(Pair(gold, predicted))
+    assert {one.kind: one.predicted for one in found} == {"wrong_border": predicted[1], "spurious": predicted[0]}
+
+
 def test_the_report_counts_each_kind() -> None:
     gold = sentence("B-PER I-PER O B-LOC O B-ORG O O B-PER B-LOC I-LOC")
     predicted = sentence("B-PER O     O B-ORG O O     B-LOC O B-PER B-ORG O")
