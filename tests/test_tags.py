@@ -15,6 +15,7 @@ from seqeval.metrics.sequence_labeling import get_entities
 from onomast.errors import OnomastError
 from onomast.tags import (
     STYLES,
+    Orphan,
     Span,
     Style,
     TagScheme,
@@ -202,6 +203,15 @@ def test_encode_then_decode_gives_the_same_tags(style: Style, case: tuple[list[S
     ids = scheme.encode(tags)
     assert scheme.decode(ids) == tags
     assert [scheme.tags[index] for index in ids] == list(tags_of(*case, style))
+
+
+@pytest.mark.parametrize("style", TAGGERS)
+@pytest.mark.parametrize("orphan", ["conlleval", "strict"])
+@pytest.mark.parametrize("length", [0, 1, 2, 3])
+def test_decode_is_convert_for_any_ids(style: Style, orphan: Orphan, length: int) -> None:
+    scheme = TagScheme(LABELS, style)
+    for ids in itertools.product(range(len(scheme.tags)), repeat=length):
+        assert scheme.decode(ids, orphan) == convert([scheme.tags[index] for index in ids], style, "iob2", orphan)
 
 
 def test_encode_names_an_unknown_label_and_the_nearest() -> None:

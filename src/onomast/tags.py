@@ -216,7 +216,30 @@ class TagScheme:
 
     def decode(self, ids: Iterable[int], orphan: Orphan = "conlleval") -> tuple[Tag, ...]:
         """Ids of a legal or illegal sequence -> IOB2 tags."""
+        ids = list(ids)
+        if self._legal_pairs.issuperset(zip([-1, *ids], [*ids, -1], strict=True)):
+            return tuple(map(self._iob2.__getitem__, ids))
         return convert([self.tags[index] for index in ids], self.style, "iob2", orphan)
+
+    @cached_property
+    def _legal_pairs(self) -> frozenset[tuple[int, int]]:
+        """Pairs of ids that may follow each other, -1 at both ends of a sentence. In IO and IOB1 more is needed."""
+        if self.style in ("io", "iob1"):
+            return frozenset()
+        rows = self.transitions.tolist()
+        pairs = {(before, tag) for before, row in enumerate(rows) for tag, legal in enumerate(row) if legal}
+        starts = {(-1, tag) for tag, legal in enumerate(self.starts.tolist()) if legal}
+        ends = {(tag, -1) for tag, legal in enumerate(self.ends.tolist()) if legal}
+        return frozenset(pairs | starts | ends)
+
+    @cached_property
+    def _iob2(self) -> tuple[str, ...]:
+        """The IOB2 tag of each id in a legal sequence."""
+        parts = [_as_iobes(tag, self.style) for tag in self.tags]
+        first = {"S": "B", "E": "I"}
+        return tuple(
+            OUTSIDE if prefix == OUTSIDE else f"{first.get(prefix, prefix)}-{label}" for prefix, label in parts
+        )
 
     @cached_property
     def transitions(self) -> npt.NDArray[np.bool_]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,12 +69,23 @@ def build_vocabulary(sentences: Iterable[Sentence], *, min_count: int = 1, lower
 
 def shape_of(word: str) -> str:
     """`Nairobi-2` -> `Xx-d`: upper, lower, other letters, digits, each run once; other characters as they are."""
-    kinds = (
-        "X" if character.isupper() else "x" if character.islower() else "l" if character.isalpha()
-        else "d" if character.isdigit() else character
-        for character in word
-    )  # fmt: skip
-    return "".join(kind for kind, _ in groupby(kinds))[:20]
+    return _RUN.sub(r"\1", word.translate(_KINDS))[:20]
+
+
+class _Kinds(dict[int, str]):
+    """Code point -> kind, found out when first asked for."""
+
+    def __missing__(self, point: int) -> str:
+        character = chr(point)
+        self[point] = (
+            "X" if character.isupper() else "x" if character.islower() else "l" if character.isalpha()
+            else "d" if character.isdigit() else character
+        )  # fmt: skip
+        return self[point]
+
+
+_KINDS = _Kinds()
+_RUN = re.compile(r"(.)\1+", re.DOTALL)
 
 
 @dataclass(frozen=True)
