@@ -86,7 +86,7 @@ class LSTMEncoder(nn.Module):
         hidden = self.dropout(self.lstm(hidden, inputs.mask))
         if self.attention is not None:
             hidden = self.attention(hidden, inputs.mask)
-        return torch.cat([hidden, *window], -1), inputs.mask  # (B, T, D)
+        return torch.cat([hidden, *window], -1) if window else hidden, inputs.mask  # (B, T, D)
 
     def _words(self, numbers: np.ndarray[Any, np.dtype[np.int64]]) -> Tensor:
         """(W, D') vectors of these words; remembered while tagging."""
