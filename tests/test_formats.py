@@ -120,7 +120,7 @@ def come_back(made: list[Sentence], path: Path, style: Style = "iob2") -> Readin
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.conllu", "a.jsonl", "a.ann", "b.conll.gz", "b.jsonl.gz"])
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(made=st.lists(sentences(), min_size=1, max_size=4))
 @example(made=[Sentence(("-DOCSTART-",), tags=("O",)), Sentence(("#",), tags=("B-X",), pos=("N",))])
 @example(made=[Sentence(("a",)), Sentence(("\ufeffa", "b"), label="x")])
@@ -132,14 +132,14 @@ def test_what_is_written_comes_back(folder: Path, name: str, made: list[Sentence
 
 
 @pytest.mark.parametrize("style", [style for style in STYLES if style != "io"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(made=st.lists(sentences(), min_size=1, max_size=4))
 def test_columns_come_back_in_every_scheme(folder: Path, style: Style, made: list[Sentence]) -> None:
     come_back(made, folder / f"{style}.bio", style)
 
 
 @pytest.mark.parametrize("name", ["p.jsonl", "p.conllu"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(made=st.lists(placed_sentences(), min_size=1, max_size=3))
 def test_text_and_offsets_come_back(folder: Path, name: str, made: list[Sentence]) -> None:
     reading = come_back(made, folder / name)
@@ -148,7 +148,7 @@ def test_text_and_offsets_come_back(folder: Path, name: str, made: list[Sentence
     ]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(made=st.lists(placed_sentences(), min_size=1, max_size=3))
 def test_brat_keeps_each_sentence_on_a_line_of_the_text(folder: Path, made: list[Sentence]) -> None:
     reading = come_back(made, folder / "p.ann")
@@ -239,7 +239,7 @@ def sentences_or_one_error(path: Path, **options: str) -> None:
 
 
 @pytest.mark.parametrize("format", [*sorted(set(READERS) - {"docbin"}), None])
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(content=_BYTES)
 @example(content=b"")
 @example(content=b"\n \n\t\n")
@@ -255,7 +255,7 @@ def test_any_bytes_end_in_sentences_or_one_error(folder: Path, format: str | Non
     sentences_or_one_error(path, **({} if format is None else {"format": format}))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     text=st.one_of(st.binary(max_size=60), st.just(b"Amina went\nto Kano")),
     notes=st.one_of(
@@ -270,7 +270,7 @@ def test_any_pair_of_files_ends_in_sentences_or_one_error(folder: Path, text: by
     sentences_or_one_error(folder / "any.ann")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(content=damaged(table()))
 def test_any_damage_to_a_table_ends_in_sentences_or_one_error(folder: Path, content: bytes) -> None:
     path = folder / "any.parquet"

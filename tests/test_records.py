@@ -287,6 +287,13 @@ def test_brat_files_without_their_other_half_or_with_broken_lines_are_refused(tm
         read_file(tmp_path / "a.ann")
 
 
+def test_repairs_of_brat_name_the_line_of_the_entity(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("kweKano na Eko\n", encoding="utf-8")
+    (tmp_path / "a.ann").write_text("T1\tLOC 11 14\tEko\nT2\tLOC 3 7\tKano\n", encoding="utf-8")
+    reading = read_file(tmp_path / "a.ann")
+    assert reading.repairs == (Repair(2, "span-not-on-token-border", "kweKano", "Kano"),)
+
+
 def test_plain_brat_files_have_no_notes(tmp_path: Path) -> None:
     write([Sentence(("Kano", "is", "big", "."), tags=("B-LOC", "O", "O", "O"))], tmp_path / "a.ann")
     assert (tmp_path / "a.ann").read_text(encoding="utf-8") == "T1\tLOC 0 4\tKano\n"

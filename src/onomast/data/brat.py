@@ -75,7 +75,7 @@ def _mark(line: str, number: int, source: Source, log: Log) -> Mark:
     shown = fields[2] if len(fields) > 2 and len(parts) == 1 else None
     if len(parts) > 1:
         log.repair(number, "discontinuous-span", f"{match[1]} {match[2]}", f"{match[1]} {start} {end}")
-    return Mark(start, end, match[1], None if shown is None or "\n" in shown else shown)
+    return Mark(start, end, match[1], shown, number)
 
 
 def _note(line: str, number: int, length: int, source: Source) -> dict[str, Any]:

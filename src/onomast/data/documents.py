@@ -28,6 +28,8 @@ class Mark:
     label: str
     text: str | None = None
     """What the file says stands there."""
+    line: int = 0
+    """Where the mark stands in its file; 0: where its text does."""
 
     @property
     def shown(self) -> str:
@@ -44,9 +46,9 @@ class Place:
     line: int
     log: Log
 
-    def repair(self, kind: str, found: str, made: str) -> None:
+    def repair(self, kind: str, found: str, made: str, line: int = 0) -> None:
         """Tell of one mended place."""
-        self.log.repair(self.line, kind, found, made)
+        self.log.repair(line or self.line, kind, found, made)
 
     @property
     def source(self) -> str:
@@ -93,7 +95,7 @@ def annotated(text: str, offsets: Offsets, marks: Sequence[Mark], place: Place) 
     for mark in settled:
         first, last = bisect_left(starts, mark.start), bisect_left(starts, mark.end)
         if first == last:
-            place.repair("span-outside-text", mark.shown, "")
+            place.repair("span-outside-text", mark.shown, "", mark.line)
         for index in range(first, last):
             tags[index] = f"{'B' if index == first else 'I'}-{mark.label}"
     return offsets, tags
@@ -159,11 +161,11 @@ def _settled(text: str, marks: Sequence[Mark], offsets: Offsets, place: Place) -
         while inside and start < end and text[end - 1].isspace() and end not in ends:
             end -= 1
         if not inside or start == end or not mark.label:
-            place.repair("span-outside-text", mark.shown, "")
+            place.repair("span-outside-text", mark.shown, "", mark.line)
             continue
         if (start, end) != (moved.start, moved.end):
             whole = replace(moved, text=text[moved.start : moved.end])
-            place.repair("span-not-on-token-border", whole.shown, text[start:end])
+            place.repair("span-not-on-token-border", whole.shown, text[start:end], mark.line)
         trimmed.append(replace(moved, start=start, end=end, text=text[start:end]))
     kept: list[Mark] = []
     for mark in sorted(trimmed, key=lambda mark: (mark.start - mark.end, mark.start)):
@@ -172,7 +174,7 @@ def _settled(text: str, marks: Sequence[Mark], offsets: Offsets, place: Place) -
         after = kept[index] if index < len(kept) else None
         if (before is not None and before.end > mark.start) or (after is not None and after.start < mark.end):
             rival = before if before is not None and before.end > mark.start else after
-            place.repair("overlapping-span", mark.shown, rival.shown if rival else "")
+            place.repair("overlapping-span", mark.shown, rival.shown if rival else "", mark.line)
             continue
         kept.insert(index, mark)
     return kept
@@ -186,7 +188,7 @@ def _moved(text: str, mark: Mark, place: Place) -> Mark:
     start, end = (len(wide[: 2 * unit].decode("utf-16-le", "ignore")) for unit in (mark.start, mark.end))
     if _same(text[start:end], mark.text):
         return replace(mark, start=start, end=end)
-    place.repair("span-text-differs", mark.shown, text[mark.start : mark.end])
+    place.repair("span-text-differs", mark.shown, text[mark.start : mark.end], mark.line)
     return mark
 
 
@@ -211,5 +213,5 @@ def _cut(text: str, offsets: Offsets, marks: Sequence[Mark], place: Place) -> Of
     for mark in marks:
         torn = [text[a:b] for a, b in cut if a < mark.start < b or a < mark.end < b]
         if torn:
-            place.repair("span-not-on-token-border", " ".join(torn), text[mark.start : mark.end])
+            place.repair("span-not-on-token-border", " ".join(torn), text[mark.start : mark.end], mark.line)
     return made
