@@ -1,4 +1,4 @@
-"""Encoders: sentences -> one hidden vector per word. What depends on a word alone is computed once per distinct word."""
+"""Encoders: sentences -> a hidden vector per word. What depends on a word alone is computed once per distinct word."""
 
 from __future__ import annotations
 
