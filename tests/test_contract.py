@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,25 @@ class Case:
     weights: str
     """The file of the model folder that holds the weights."""
     needs: str = "pycrfsuite"
+    predicts_pos: bool = False
+
+
+def neural(recipe: str, predicts_pos: bool = False) -> Case:
+    """Narrow layers without dropout, and steps enough for eight sentences."""
+    changes = {
+        "neural.words.width": "24",
+        "neural.words.dropout": "0",
+        "neural.encoder.width": "24",
+        "neural.encoder.dropout": "0",
+        "neural.training.batch_size": "4",
+        "neural.training.learning_rate": "0.01",
+        "neural.training.schedule": "one-cycle",
+        "neural.training.dev": "none",
+        "neural.training.select": "last",
+        "neural.training.steps": "0",
+        "neural.training.epochs": "70",
+    }
+    return Case(recipe, changes, "weights.safetensors", "torch", predicts_pos)
 
 
 def linear(recipe: str, algorithm: str = "lbfgs", scheme: str = "iobes") -> Case:
@@ -44,6 +64,13 @@ RECIPES = {
     "crf, arow": linear("crf", "arow"),
     "crf, iob2": linear("crf", scheme="iob2"),
     "crf, bilou": linear("crf", scheme="bilou"),
+    "bilstm-softmax": neural("bilstm-softmax"),
+    "bilstm-crf": neural("bilstm-crf"),
+    "bilstm-crf-pos": neural("bilstm-crf-pos", predicts_pos=True),
+    "bcrf": neural("bcrf"),
+    "joint-sentence": neural("joint-sentence"),
+    "joint-sentence-attention": neural("joint-sentence-attention"),
+    "small": neural("small"),
 }
 
 TEXTS = [
@@ -114,12 +141,13 @@ def test_learns_eight_sentences_by_heart(tagger: Tagger) -> None:
     assert [made.tags for made in tagger.tag(SENTENCES)] == [gold.tags for gold in SENTENCES]
 
 
-def test_keeps_order_number_and_every_other_field(tagger: Tagger) -> None:
+def test_keeps_order_number_and_every_other_field(case: Case, tagger: Tagger) -> None:
     given = [*UNSEEN, *SENTENCES, *UNSEEN]
     made = tagger.tag(given)
-    assert [(new.tokens, new.pos, new.source, new.language) for new in made] == [
-        (old.tokens, old.pos, old.source, old.language) for old in given
+    assert [(new.tokens, new.source, new.language) for new in made] == [
+        (old.tokens, old.source, old.language) for old in given
     ]
+    assert case.predicts_pos or [new.pos for new in made] == [old.pos for old in given]
     alone = [tagger.tag([one])[0].tags for one in given]
     assert [new.tags for new in made] == alone  # company changes nothing
 
@@ -163,10 +191,17 @@ def test_tags_nothing_no_tokens_one_token_and_ten_thousand(tagger: Tagger) -> No
     assert long.tags is not None and len(long.tags) == len(tokens[:10_000]) and faults(long.tags) == []
 
 
+def assert_same(made: Sequence[Sentence], wanted: Sequence[Sentence]) -> None:
+    """Equal but for the last digits of confidences: sums over words met in another order round differently."""
+    for new, old in zip(made, wanted, strict=True):
+        assert dataclasses.replace(new, confidence=None) == dataclasses.replace(old, confidence=None)
+        assert new.confidence == pytest.approx(old.confidence, abs=1e-4)
+
+
 def test_save_then_load_gives_equal_tags_and_confidence(tagger: Tagger, saved: Path) -> None:
     loaded = load_tagger(saved)
     given = [*SENTENCES, *UNSEEN]
-    assert loaded.tag(given) == tagger.tag(given)
+    assert_same(loaded.tag(given), tagger.tag(given))
     assert loaded.scheme == tagger.scheme
 
 
@@ -175,7 +210,7 @@ def test_a_copy_of_the_folder_is_as_good(tagger: Tagger, saved: Path, tmp_path: 
     shutil.copytree(saved, moved)
     loaded = load_tagger(moved)
     loaded.save(tmp_path / "again")
-    assert load_tagger(tmp_path / "again").tag(UNSEEN) == tagger.tag(UNSEEN)
+    assert_same(load_tagger(tmp_path / "again").tag(UNSEEN), tagger.tag(UNSEEN))
 
 
 def test_the_same_seed_gives_the_same_weights(case: Case, saved: Path, tmp_path: Path) -> None:

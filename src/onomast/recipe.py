@@ -53,6 +53,16 @@ class Features:
     """A file `word<TAB>cluster`: the cluster and its prefixes of 4, 6 and 10 characters are features."""
     cluster_window: tuple[int, ...] = (-1, 0, 1)
     """Positions whose cluster is a feature."""
+    vectors: str | None = None
+    """A file of vectors (fastText .bin, .vec, GloVe, word2vec); `--vectors` sets it. Not needed once saved."""
+    vector_clusters: tuple[int, ...] | None = None
+    """Numbers of k-means clusters, such as [100, 500], into which the vectors are cut: one feature each
+    (`cluster100=12`), at the positions of `cluster_window`; an unseen word belongs to the nearest cluster."""
+    vector_binary: tuple[int, ...] | None = None
+    """Positions whose word's vector gives a mark for every dimension that stands out: above the mean of the positive
+    values, or below that of the negative ones (Guo et al. 2014)."""
+    vector_dense: tuple[int, ...] | None = None
+    """Positions whose word's vector gives its values, as they are, divided by their standard deviation."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,7 @@ class Words:
 
     mode: Literal["random", "frozen", "tuned", "projected", "auto"] = "random"
     """`random`: learnt from scratch. The others start from a vectors file: `frozen` as they are, `projected` frozen
-    with a learnt linear map (x = W e), `tuned` trained along. `auto`: frozen with a file, random without."""
+    with a learnt linear map (x = W e), `tuned` trained along. `auto`: tuned with a file, random without."""
     vectors: str | None = None
     """A file of vectors (fastText .bin, .vec, GloVe, word2vec); `--vectors` sets it. Not needed once saved."""
     width: int = 100

@@ -22,6 +22,7 @@ from onomast.sentence import Sentence
 from onomast.tagger import History
 from onomast.taggers.baseline import entity_f1, tag_by_list
 from onomast.taggers.encoders import LSTMEncoder
+from onomast.taggers.folder import seal, unseal
 from onomast.taggers.network import Gold, Network, Targets, gold_of, names, tag_weights, targets_of
 from onomast.taggers.training import threads, train
 from onomast.taggers.vectors import CompactVectors, coverage_warning, open_vectors
@@ -30,7 +31,7 @@ from onomast.tags import TagScheme
 
 _TAG_TOKENS = 4096  # tokens in a batch when tagging, padding included
 _POOL = 2048  # sentences sorted by length together when tagging
-_FILES = ("tags.json", "vocabulary.json", "weights.safetensors")
+_FILES = ("recipe.toml", "vocabulary.json", "weights.safetensors")
 _VECTORS = "vectors."  # prefix of the compact vectors in weights.safetensors
 
 
@@ -115,10 +116,8 @@ class NeuralTagger:
             "vectors": words,
         }
         write_text(folder / "vocabulary.json", json.dumps(known, ensure_ascii=False))
-        write_text(
-            folder / "tags.json", json.dumps({"style": targets.scheme.style, **names(targets)}, ensure_ascii=False)
-        )
         write_text(folder / "recipe.toml", to_toml(self.recipe))
+        seal(folder, {"style": targets.scheme.style, **names(targets)}, _FILES)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -128,12 +127,9 @@ class NeuralTagger:
 
         folder = Path(folder)
         tagger = cls(read_recipe(folder / "recipe.toml"))
-        for name in _FILES:
-            if not (folder / name).is_file():
-                raise ModelError(f"{name} is missing; copy the whole folder again, or train anew", folder=folder)
+        tags = unseal(folder, _FILES)
         try:
             known = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
-            tags = json.loads((folder / "tags.json").read_text(encoding="utf-8"))
             tensors = load_file(folder / "weights.safetensors")
             scheme = TagScheme(tuple(tags["labels"]), tags["style"])
             tagger._targets = Targets(scheme, tuple(tags["pos"]), tuple(tags["sentence_labels"]))
@@ -150,7 +146,7 @@ class NeuralTagger:
         except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             reason = str(error).strip().splitlines()
             raise ModelError(
-                f"its files do not fit together or are damaged ({(reason or [type(error).__name__])[-1].strip()}); "
+                f"its files do not fit together ({(reason or [type(error).__name__])[-1].strip()}); "
                 "copy the whole folder again or train anew",
                 folder=folder,
             ) from None
