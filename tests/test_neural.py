@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import random
@@ -265,6 +266,11 @@ def test_weights_of_another_shape_are_refused(model: Path, tmp_path: Path) -> No
         (tmp_path / path.name).write_bytes(path.read_bytes())
     changed = (tmp_path / "recipe.toml").read_text().replace("width = 16", "width = 24")
     (tmp_path / "recipe.toml").write_text(changed)
+    with pytest.raises(ModelError, match=r"recipe\.toml is not the file that was saved"):
+        load_tagger(tmp_path)
+    sums = json.loads((tmp_path / "tags.json").read_text(encoding="utf-8"))
+    sums["sha256"]["recipe.toml"] = hashlib.sha256(changed.encode()).hexdigest()
+    (tmp_path / "tags.json").write_text(json.dumps(sums), encoding="utf-8")
     with pytest.raises(ModelError, match="do not fit together"):
         load_tagger(tmp_path)
 
