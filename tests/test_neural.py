@@ -145,7 +145,9 @@ def test_vectors_modes_need_a_file_and_an_order_needs_its_parts() -> None:
     with pytest.raises(RecipeError, match="vectors"):
         fitted(recipe(neural__words__mode='"frozen"'), Corpus("x", made_up(5)))
     with pytest.raises(RecipeError, match=r"neural\.words\.affixes"):
-        fitted(recipe(neural__words__affixes="0"), Corpus("x", made_up(5)))
+        fitted(recipe(neural__encoder__order='["affix"]'), Corpus("x", made_up(5)))
+    with pytest.raises(RecipeError, match="small-vectors"):
+        fitted(recipe(neural__words__vectors='"some.bin"'), Corpus("x", made_up(5)))
 
 
 def test_a_collapse_is_said_aloud() -> None:

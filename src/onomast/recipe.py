@@ -92,9 +92,9 @@ class Linear:
 class Words:
     """What a word is to the neural tagger before its characters are looked at."""
 
-    mode: Literal["random", "frozen", "tuned", "projected", "auto"] = "random"
+    mode: Literal["random", "frozen", "tuned", "projected"] = "random"
     """`random`: learnt from scratch. The others start from a vectors file: `frozen` as they are, `projected` frozen
-    with a learnt linear map (x = W e), `tuned` trained along. `auto`: tuned with a file, random without."""
+    with a learnt linear map (x = W e), `tuned` trained along."""
     vectors: str | None = None
     """A file of vectors (fastText .bin, .vec, GloVe, word2vec); `--vectors` sets it. Not needed once saved."""
     width: int = 100

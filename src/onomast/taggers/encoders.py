@@ -136,7 +136,7 @@ class WordPart(nn.Module):
             self.table = nn.Embedding(rows, settings.width, padding_idx=0, _weight=first)
             return
         self.width = vectors.width
-        if settings.mode in ("tuned", "auto"):
+        if settings.mode == "tuned":
             known = np.zeros((rows, vectors.width), np.float32)
             if vocabulary.words:
                 known[2:] = vectors.rows(vocabulary.words)[0]

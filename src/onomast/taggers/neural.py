@@ -174,7 +174,7 @@ class NeuralTagger:
         """The rows of the vectors file that this tagger keeps."""
         settings = self.recipe.neural.words
         if settings.vectors is None:
-            if settings.mode in ("random", "auto"):
+            if settings.mode == "random":
                 return None
             raise RecipeError(
                 f"is absent, but mode {settings.mode} starts from a file; give --vectors FILE, or --raw TEXT to learn "
@@ -183,7 +183,7 @@ class NeuralTagger:
             )
         if settings.mode == "random":
             raise RecipeError(
-                "is random, so the vectors file would not be used; try --set neural.words.mode=tuned",
+                "is random, so the vectors file would be of no use; take --recipe small-vectors, or another mode",
                 key="neural.words.mode",
             )
         words = sorted({token for sentence in (*corpus.train, *class_only, *corpus.dev) for token in sentence.tokens})
