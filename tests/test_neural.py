@@ -184,7 +184,8 @@ def test_vectors_reach_words_that_training_never_saw(vectors_file: Path, mode: s
         neural__words__mode=json.dumps(mode),
         neural__words__vectors=json.dumps(str(vectors_file)),
         neural__encoder__order='["word"]',
-        neural__training__epochs="15",
+        neural__words__lower="false",
+        neural__training__epochs="30",
     )
     tagger = fitted(settings, Corpus("x", made_up(40)))
     sentence = Sentence(("Zawadi", "alilala", "huko", "Iringa", "."))

@@ -100,7 +100,7 @@ class Words:
     width: int = 100
     """Width of random embeddings, and of the projection of `projected`."""
     lower: bool = False
-    """Look words up in lower case."""
+    """Look words up in lower case, in the vocabulary and in the vectors file."""
     min_count: int = 1
     """Rarer training words share the embedding of unknown words (random mode)."""
     dropout: float = 0.0

@@ -186,7 +186,8 @@ class NeuralTagger:
                 "is random, so the vectors file would be of no use; take --recipe small-vectors, or another mode",
                 key="neural.words.mode",
             )
-        words = sorted({token for sentence in (*corpus.train, *class_only, *corpus.dev) for token in sentence.tokens})
+        tokens = {token for sentence in (*corpus.train, *class_only, *corpus.dev) for token in sentence.tokens}
+        words = sorted({token.lower() for token in tokens} if settings.lower else tokens)
         vectors = open_vectors(Path(settings.vectors)).compact(words, ngram_rows=settings.ngram_rows)
         warning = coverage_warning(vectors.rows(words)[1])
         notes += [f"{settings.vectors}: {warning}"] if warning else []
