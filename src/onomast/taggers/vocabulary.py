@@ -172,7 +172,8 @@ class Lexicon:
                 rows.affixes[number, 2 * size - 2] = _bucket(word[:size], AFFIX_BUCKETS)
                 rows.affixes[number, 2 * size - 1] = _bucket(word[-size:], AFFIX_BUCKETS)
         if self.vectors is not None:
-            rows.vectors[first : first + len(words)] = self.vectors.rows([vocabulary.spelling(word) for word in words])[0]
+            spelled = [vocabulary.spelling(word) for word in words]
+            rows.vectors[first : first + len(words)] = self.vectors.rows(spelled)[0]
 
 
 def _bucket(text: str, buckets: int) -> int:
