@@ -30,13 +30,15 @@ from pathlib import Path
 from typing import Any
 
 from efficiency_table import Claim, judged, render
-from environments import python_of, run, write_sentences
+from environments import REQUIREMENTS, python_of, run, write_sentences
 from onomast import Corpus, OnomastError, Sentence, evaluate, new_tagger, read, read_recipe
 from onomast.recipe import to_toml
 
 HERE = Path(__file__).resolve().parent
 ROWS = HERE / "label_efficiency.jsonl"
 TABLE = HERE / "label_efficiency.md"
+CACHE = HERE / ".cache"
+_VECTORS_FIELD = {"linear": "linear.features.vectors", "neural": "neural.words.vectors"}
 LANGUAGES = ("hau", "swa", "yor", "kin")
 BUDGETS = (100, 500, 2000)
 SEEDS = (0, 1, 2)
@@ -77,7 +79,8 @@ class Method:
 def onomast(recipe: str, sources: str = LABELS_ONLY) -> Method:
     """A built-in recipe, trained in this process."""
     made = to_toml(read_recipe(recipe))
-    versions = {name: importlib.metadata.version(name) for name in ("onomast", "python-crfsuite")}
+    libraries = ("onomast", "python-crfsuite") if read_recipe(recipe).tagger == "linear" else ("onomast", "torch")
+    versions = {name: importlib.metadata.version(name) for name in libraries}
     return Method(f"onomast {recipe}", sources, _digest(made), versions, partial(_run_onomast, recipe))
 
 
@@ -88,6 +91,43 @@ def _run_onomast(recipe: str, cell: Cell, _folder: Path) -> Outcome:
     trained = time.perf_counter()
     predicted = tagger.tag([sentence.bare() for sentence in cell.corpus.test])
     return Outcome(predicted, {"train": trained - began, "tag": time.perf_counter() - trained})
+
+
+def onomast_with_text(recipe: str) -> Method:
+    """A built-in recipe on fastText vectors learnt from `raw/LANGUAGE.txt.gz`, the test sentences left out."""
+    made = onomast(recipe, WITH_TEXT)
+    return dataclasses.replace(made, run=partial(_run_with_text, recipe))
+
+
+def _run_with_text(recipe: str, cell: Cell, _folder: Path) -> Outcome:
+    """The time of learning vectors, once for a language, is not counted; `vectors.log` has it."""
+    changes = {_VECTORS_FIELD[read_recipe(recipe).tagger]: json.dumps(str(vectors_of(cell))), "seed": str(cell.seed)}
+    began = time.perf_counter()
+    tagger = new_tagger(read_recipe(recipe, changes))
+    tagger.fit(dataclasses.replace(cell.corpus, test=()))
+    trained = time.perf_counter()
+    predicted = tagger.tag([sentence.bare() for sentence in cell.corpus.test])
+    return Outcome(predicted, {"train": trained - began, "tag": time.perf_counter() - trained})
+
+
+def vectors_of(cell: Cell) -> Path:
+    """Vectors of the language, learnt when first asked for and kept in `.cache/`."""
+    from onomast.taggers.vectors_train import train_vectors
+
+    path = CACHE / f"{cell.language}-100.bin"
+    if not path.is_file():
+        raw = Path(os.environ["ONOMAST_DATA"]) / "raw" / f"{cell.language}.txt.gz"
+        summary = train_vectors([raw], path, exclude=[sentence.tokens for sentence in cell.corpus.test])
+        with (CACHE / "vectors.log").open("a", encoding="utf-8") as log:
+            log.write(f"{cell.language}: {summary}\n")
+    return path
+
+
+def peer(name: str, versions: Mapping[str, str]) -> Method:
+    """spaCy or Flair, in an environment of its own; the script says which of its recipes is meant."""
+    script = HERE / "peers" / f"run_{name}.py"
+    run_it = partial(_run_peer, name, script, ("--mode", "learn"))
+    return Method(name, LABELS_ONLY, _digest(script.read_text(encoding="utf-8")), versions, run_it)
 
 
 def sklearn_crfsuite() -> Method:
@@ -103,7 +143,8 @@ def _run_peer(environment: str, script: Path, arguments: tuple[str, ...], cell: 
     train, test, out = folder / "train.jsonl", folder / "test.jsonl", folder / "out.json"
     write_sentences(train, list(cell.corpus.train))
     write_sentences(test, [sentence.bare() for sentence in cell.corpus.test])
-    run(python_of(environment), script, *arguments, *map(str, (train, test, out)))
+    seed = () if environment == "sklearn-crfsuite" else ("--seed", str(cell.seed))  # that one draws nothing
+    run(python_of(environment), script, *arguments, *seed, *map(str, (train, test, out)))
     made = json.loads(out.read_text(encoding="utf-8"))
     predicted = [old.tagged(tags) for old, tags in zip(cell.corpus.test, made["tags"], strict=True)]
     return Outcome(predicted, made["seconds"])
@@ -112,6 +153,10 @@ def _run_peer(environment: str, script: Path, arguments: tuple[str, ...], cell: 
 METHODS: dict[str, Callable[[], Method]] = {
     "sklearn-crfsuite": sklearn_crfsuite,
     "crf": partial(onomast, "crf"),
+    "small": partial(onomast, "small"),
+    "small-vectors": partial(onomast_with_text, "small-vectors"),
+    "spacy": partial(peer, "spacy", {"spacy": "3.8.18"}),
+    "flair": partial(peer, "flair", {"flair": "0.15.1", "torch": "2.13.0"}),
 }
 
 
@@ -158,8 +203,8 @@ def run_all(arguments: argparse.Namespace, data: Path) -> None:
         for cell in itertools.product(arguments.languages, arguments.budgets, arguments.seeds):
             if (method.name, *cell, method.fingerprint) not in known:
                 todo.append((name, *cell))
-    if "sklearn-crfsuite" in {name for name, *_ in todo}:
-        python_of("sklearn-crfsuite")  # once, before the processes start
+    for environment in {name for name, *_ in todo} & REQUIREMENTS.keys():
+        python_of(environment)  # once, before the processes start
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(arguments.jobs, mp_context=context) as pool, ROWS.open("a", encoding="utf-8") as out:
         runs = [pool.submit(run_cell, data, *cell) for cell in todo]
