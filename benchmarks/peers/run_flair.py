@@ -141,6 +141,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--vectors")
     parser.add_argument("--epochs", type=int, default=2, help="of mode speed")
+    parser.add_argument("--batch", type=int, default=32, help="sentences tagged at once; the default is its own")
     parser.add_argument("files", nargs=3, metavar=("TRAIN", "TEST", "OUT"))
     arguments = parser.parse_args()
     train_path, test_path, out_path = arguments.files
@@ -153,10 +154,11 @@ def main():
         began = time.perf_counter()
         tagger, clock = train(rows, arguments, folder)
         seconds = {"train": time.perf_counter() - began, "epochs": clock.wall}
-    tagger.predict([Sentence(row["tokens"]) for row in rows[:50]])  # whatever is made at first use is made
+    size = arguments.batch
+    tagger.predict([Sentence(row["tokens"]) for row in rows[:50]], size)  # whatever is made at first use is made
     test = [Sentence(row["tokens"]) for row in read(test_path)]
     began = time.perf_counter(), time.process_time()
-    tagger.predict(test)
+    tagger.predict(test, size)
     seconds["tag"] = time.perf_counter() - began[0]
     processor = {"epochs": clock.processor, "tag": time.process_time() - began[1]}
     result = {
