@@ -263,7 +263,8 @@ def tag(
         segmenter=segmenter,
     )
     sizes = f"{counts.sentences:,} sentences, {counts.tokens:,} tokens, {counts.entities:,} entities"
-    say(f"{sizes} in {counts.seconds:.1f} s")
+    mended = f"; {counts.repairs:,} repairs (`onomast check` lists them)" if counts.repairs else ""
+    say(f"{sizes} in {counts.seconds:.1f} s{mended}")
 
 
 @app.command()
