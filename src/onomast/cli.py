@@ -227,7 +227,8 @@ def compare(
 
     golds = list(_named(gold, columns).sentences)
     comparisons = compute(golds, {name: list(_named(name, columns).sentences) for name in predicted})
-    _emit_json(json_, render.comparisons_json(comparisons)) or render.render_comparisons(comparisons)
+    if not _emit_json(json_, render.comparisons_json(comparisons)):
+        render.render_comparisons(comparisons)
 
 
 @app.command()
