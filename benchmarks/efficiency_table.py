@@ -38,40 +38,34 @@ def render(rows: Sequence[Row], systems: Sequence[System]) -> str:
         "| --- | --- | --- |" + " --- |" * len(budgets),
     ]
     for name, sources, _ in systems:
-        for language in (*languages, "mean"):
-            cells = []
-            for budget in budgets:
-                chosen = [
-                    row
-                    for row in rows
-                    if row["method"] == name and row["budget"] == budget and language in (row["language"], "mean")
-                ]
-                cells.append(_cell(chosen, language == "mean"))
-            shown = "**mean**" if language == "mean" else language
-            lines.append(f"| {name} | {sources} | {shown} | {' | '.join(cells)} |")
-    lines += ["", "Versions and training time (seconds, one thread, mean over languages and seeds):", ""]
-    lines += [_about(system, rows, budgets) for system in systems]
+        scores: dict[tuple[str, int], list[float]] = {}
+        for row in rows:
+            if row["method"] == name:
+                scores.setdefault((row["language"], row["budget"]), []).append(100 * row["f1"])
+        for language in languages:
+            cells = [_mean_and_spread(scores.get((language, budget), [])) for budget in budgets]
+            if any(cells):
+                lines.append(f"| {name} | {sources} | {language} | {' | '.join(cells)} |")
+        means = [_mean([scores.get((language, budget), []) for language in languages]) for budget in budgets]
+        if any(means):
+            lines.append(f"| {name} | {sources} | **mean** | {' | '.join(means)} |")
+    lines += ["", *(f"- {name}: {_joined(parts)}" for name, _, parts in systems if name in {r["method"] for r in rows})]
     return "\n".join([*lines, ""])
 
 
-def _cell(rows: Sequence[Row], is_mean: bool) -> str:
-    if not rows:
-        return ""
-    scores = [100 * row["f1"] for row in rows]
-    if is_mean:
-        return f"{statistics.mean(scores):.1f}"
-    spread = f" ± {statistics.stdev(scores):.1f}" if len(scores) > 1 else ""
-    return f"{statistics.mean(scores):.1f}{spread}"
+def _mean_and_spread(scores: Sequence[float]) -> str:
+    if len(scores) < 2:
+        return "".join(f"{score:.1f}" for score in scores)
+    return f"{statistics.mean(scores):.1f} ± {statistics.stdev(scores):.1f}"
 
 
-def _about(system: System, rows: Sequence[Row], budgets: Sequence[int]) -> str:
-    system_name, _, parts = system
-    versions = ", ".join(f"{name} {version}" for name, version in parts.items())
-    times = []
-    for budget in budgets:
-        found = [row["seconds"]["train"] for row in rows if row["method"] == system_name and row["budget"] == budget]
-        times.append(f"{statistics.mean(found):.1f} at {budget}" if found else f"none at {budget}")
-    return f"- {system_name}: {versions}; {', '.join(times)}"
+def _mean(scores: Sequence[Sequence[float]]) -> str:
+    """The mean over languages; empty when one has no scores."""
+    return f"{statistics.mean(map(statistics.mean, scores)):.1f}" if all(scores) else ""
+
+
+def _joined(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _test_sizes(rows: Sequence[Row]) -> dict[str, int]:
