@@ -106,6 +106,12 @@ def test_plateau_halves_and_stops() -> None:
     assert [row["rate"] for row in rows] == [1.0] * 4 + [0.5] * 3 + [0.25] * 3
 
 
+def test_plateau_waits_until_something_is_learnt() -> None:
+    settings = Training(epochs=8, batch_size=18, learning_rate=1.0, patience=2, stop_after=3)
+    rows = train(Regression(scores=[0.0, 0.0, 0.0, 0.0, 0.0, 0.4]), settings, seed=0)
+    assert [row["rate"] for row in rows] == [1.0] * 8
+
+
 def test_the_best_epoch_is_kept() -> None:
     task = Regression(scores=[0.1, 0.9, 0.2, 0.3])
     settings = Training(epochs=4, batch_size=4, schedule="constant")

@@ -200,8 +200,8 @@ class Training:
     steps: int = 0
     """If above 0: at least this many batches, by raising `epochs`. Small files need many epochs."""
     schedule: Literal["plateau", "one-cycle", "linear", "constant"] = "plateau"
-    """`plateau`: multiply the rate by `factor` after `patience` epochs without a better dev score. `one-cycle` and
-    `linear`: warm up over the first `warmup` share of all steps, then fall (cosine, line) to 0."""
+    """`plateau`: multiply the rate by `factor` after `patience` epochs without a better dev score, once that is above
+    0. `one-cycle` and `linear`: warm up over the first `warmup` share of all steps, then fall (cosine, line) to 0."""
     warmup: float = 0.1
     factor: float = 0.5
     patience: int = 3

@@ -185,7 +185,9 @@ class _Loop:
                 state.best, state.best_epoch = score, state.epoch + 1
             if better or score is None or settings.select == "last":
                 self.best = {name: value.detach().clone() for name, value in self.parameters.items()}
-        state.waited = 0 if better else state.waited + 1
+        # While dev F1 is still 0 nothing has been learnt yet: lowering the rate then would keep it so.
+        nothing_yet = settings.select != "loss" and state.best <= 0
+        state.waited = 0 if better or nothing_yet else state.waited + 1
         state.epoch, state.step, state.total = state.epoch + 1, 0, 0.0
         state.finished = state.epoch >= self.epochs
         if score is None:
@@ -194,7 +196,7 @@ class _Loop:
             state.rate *= settings.factor
             state.waited = 0
             state.finished = state.finished or settings.learning_rate * state.rate < settings.minimum_rate
-        if settings.stop_after and state.epoch - state.best_epoch >= settings.stop_after:
+        if settings.stop_after and not nothing_yet and state.epoch - state.best_epoch >= settings.stop_after:
             state.finished = True
 
     @contextmanager
