@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,8 @@ class Case:
     """The file of the model folder that holds the weights."""
     needs: str = "pycrfsuite"
     predicts_pos: bool = False
+    vectors: str | None = None
+    """The field that names a vectors file, if the recipe needs one."""
 
 
 def neural(recipe: str, predicts_pos: bool = False) -> Case:
@@ -64,6 +67,7 @@ RECIPES = {
     "crf, arow": linear("crf", "arow"),
     "crf, iob2": linear("crf", scheme="iob2"),
     "crf, bilou": linear("crf", scheme="bilou"),
+    "crf-fasttext": replace(linear("crf-fasttext"), vectors="linear.features.vectors"),
     "bilstm-softmax": neural("bilstm-softmax"),
     "bilstm-crf": neural("bilstm-crf"),
     "bilstm-crf-pos": neural("bilstm-crf-pos", predicts_pos=True),
@@ -120,9 +124,15 @@ def trained(case: Case) -> Tagger:
 
 
 @pytest.fixture(scope="module", params=RECIPES.values(), ids=RECIPES.keys())
-def case(request: pytest.FixtureRequest) -> Case:
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
     chosen: Case = request.param
-    return chosen
+    if chosen.vectors is None:
+        return chosen
+    path = tmp_path_factory.mktemp("vectors") / "tiny.vec"
+    words = sorted({token for one in SENTENCES for token in one.tokens} - {"Arusha"})
+    rows = (f"{word} {len(word) - 5.5} {word[0].isupper() - 0.5} {index % 7 - 3.5}" for index, word in enumerate(words))
+    path.write_text("\n".join(rows), encoding="utf-8")
+    return replace(chosen, changes={**chosen.changes, chosen.vectors: json.dumps(str(path))})
 
 
 @pytest.fixture(scope="module")

@@ -172,12 +172,17 @@ def _corpus(order: Order, say: Say) -> Corpus:
 
 def _recipe(order: Order, corpus: Corpus, say: Say) -> Recipe:
     changes = {"seed": str(order.seed), **order.changes}
-    vectors = order.vectors
-    if order.raw:
-        vectors = str(_raw_vectors(order, corpus, say))
-    if vectors is not None:
-        changes["neural.words.vectors"] = json.dumps(str(Path(vectors).resolve()))
-    return read_recipe(order.recipe, changes)
+    recipe = read_recipe(order.recipe, changes)
+    if order.vectors is None and not order.raw:
+        return recipe
+    if recipe.tagger == "linear":
+        from onomast.taggers.vector_features import unused_vectors, uses_vectors
+
+        if not uses_vectors(recipe.linear.features):
+            raise unused_vectors()
+    vectors = _raw_vectors(order, corpus, say) if order.raw else Path(order.vectors or "")
+    key = "linear.features.vectors" if recipe.tagger == "linear" else "neural.words.vectors"
+    return read_recipe(order.recipe, {**changes, key: json.dumps(str(vectors.resolve()))})
 
 
 def _raw_vectors(order: Order, corpus: Corpus, say: Say) -> Path:

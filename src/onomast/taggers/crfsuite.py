@@ -27,7 +27,8 @@ _FEATURE = np.dtype([("type", "<u4"), ("source", "<u4"), ("target", "<u4"), ("we
 _STATE, _TRANSITION = 0, 1
 _LINE_SEARCHES = ("MoreThuente", "Backtracking", "StrongBacktracking")
 
-Instance = tuple[Sequence[Sequence[str]], Sequence[str]]  # features of each token, and its tag
+Item = Sequence[str] | Mapping[str, float]  # features of a token, with values or without
+Instance = tuple[Sequence[Item], Sequence[str]]  # features of each token, and its tag
 
 
 @dataclass(frozen=True)

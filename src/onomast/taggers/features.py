@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache
 from onomast.errors import DataError
 from onomast.recipe import Features
 from onomast.sentence import Sentence
+from onomast.taggers.vector_features import VectorFeatures
 from onomast.taggers.word_lists import WordList
 
 _REMEMBERED = 50_000  # words whose shape is remembered
@@ -29,12 +30,15 @@ class FeatureExtractor:
     lists: Sequence[WordList] = ()
     clusters: Mapping[str, str] = field(default_factory=dict)
     """Word -> cluster."""
+    vectors: VectorFeatures | None = None
+    """Gives words features with values, which are not among the strings of `of_word`."""
 
     @cached_property
     def window(self) -> tuple[int, ...]:
         """The P positions, relative to a token, whose words give it features of their own."""
         positions = {position for positions, _ in self._word_templates("") for position in positions}
-        return tuple(sorted(positions | ({-1, 1} if self.templates.position else set())))
+        positions |= {-1, 1} if self.templates.position else set()
+        return tuple(sorted(positions | (set() if self.vectors is None else self.vectors.window)))
 
     @property
     def sees_sentences(self) -> bool:

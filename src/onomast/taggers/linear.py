@@ -11,6 +11,7 @@ import hashlib
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -25,10 +26,17 @@ from onomast.files import atomic_path, write_text
 from onomast.recipe import Recipe, read_recipe, to_toml
 from onomast.sentence import Sentence
 from onomast.tagger import History
-from onomast.taggers.crfsuite import Instance, new_trainer, read_model, train
+from onomast.taggers.crfsuite import Instance, Item, new_trainer, read_model, train
 from onomast.taggers.features import FeatureExtractor
 from onomast.taggers.lattice import Lattice
 from onomast.taggers.scores import TokenScores
+from onomast.taggers.vector_features import (
+    VECTORS,
+    NamedValues,
+    VectorFeatures,
+    learn_vector_features,
+    load_vector_features,
+)
 from onomast.taggers.word_lists import Resources
 from onomast.tags import OUTSIDE, Tag, TagScheme, split_tag
 
@@ -64,11 +72,15 @@ class LinearTagger:
         new_trainer(self.recipe.linear)  # complains before any work is done
         _require_tags(corpus)
         scheme = TagScheme(corpus.labels, self.recipe.scheme)
-        resources = Resources.read(self.recipe.linear.features)
-        extractor = _extractor(self.recipe, resources)
+        features = self.recipe.linear.features
+        resources = Resources.read(features)
+        words = _words(corpus.train)
+        vectors = learn_vector_features(features, words, self.recipe.seed)
+        extractor = _extractor(self.recipe, resources, vectors)
         data, rows = train(_instances(corpus.train, scheme, extractor), self.recipe.linear, self.recipe.seed)
         self._model = _Model(scheme, resources, extractor, data)
-        return History(time.perf_counter() - began, tuple(rows), tuple(_notes(corpus)))
+        notes = [*_notes(corpus), *(vectors.notes(words) if vectors is not None else ())]
+        return History(time.perf_counter() - began, tuple(rows), tuple(notes))
 
     def tag(self, sentences: Sequence[Sentence]) -> list[Sentence]:
         """New sentences with the best legal tags; `confidence` is each tag's probability among all legal sequences."""
@@ -76,11 +88,12 @@ class LinearTagger:
         return [tagged for chunk in _chunks(sentences) for tagged in model.tag(chunk)]
 
     def save(self, folder: Path) -> None:
-        """Write `model.crfsuite`, word lists, `recipe.toml`, and `tags.json` with the checksums of them all."""
+        """Write `model.crfsuite`, lists, vectors, `recipe.toml`, and `tags.json` with the checksums of them all."""
         model = self._fitted()
         folder = Path(folder)
         recipe = to_toml(_with_features_in(self.recipe, model.resources, None)).encode()
-        contents = {_MODEL: model.data, **model.resources.files(), "recipe.toml": recipe}
+        vectors = {} if model.vectors is None else model.vectors.files()
+        contents = {_MODEL: model.data, **model.resources.files(), **vectors, "recipe.toml": recipe}
         for name, content in contents.items():
             with atomic_path(folder / name) as path:
                 path.write_bytes(content)
@@ -101,7 +114,8 @@ class LinearTagger:
             lists = {Path(name).stem: contents[name] for name in features.lists}
             resources = Resources(lists, None if features.clusters is None else contents[features.clusters])
             tagger = cls(_with_features_in(recipe, resources, folder))
-            tagger._model = _Model(scheme, resources, _extractor(recipe, resources), contents[_MODEL])
+            extractor = _extractor(recipe, resources, load_vector_features(features, contents))
+            tagger._model = _Model(scheme, resources, extractor, contents[_MODEL])
         except (OnomastError, ValueError, KeyError) as error:
             raise ModelError(f"it cannot be used: {error}; save it again, or train again", folder=folder) from None
         return tagger
@@ -118,6 +132,7 @@ class _Model:
     def __init__(self, scheme: TagScheme, resources: Resources, extractor: FeatureExtractor, data: bytes) -> None:
         self.scheme = scheme
         self.resources = resources
+        self.vectors = extractor.vectors
         self.data = data
         weights = read_model(data)
         if unknown := set(weights.tags) - set(scheme.tags):
@@ -180,15 +195,26 @@ def _instances(sentences: Sequence[Sentence], scheme: TagScheme, extractor: Feat
     window = list(enumerate(extractor.window))
     reach = max((abs(position) for position in extractor.window), default=0)
     outside: list[str | None] = [None] * reach
+    values = None if extractor.vectors is None else NamedValues(extractor.vectors, _words(sentences))
     for sentence in sentences:
         words = [of_word(token) for token in (*outside, *sentence.tokens, *outside)]
-        features = extractor.of_sentence(sentence)
-        for index, names in enumerate(features, start=reach):
+        found = extractor.of_sentence(sentence)
+        for index, names in enumerate(found, start=reach):
             for column, position in window:
                 names += words[index + position][column]
+        features: Sequence[Item] = found
+        if values is not None:
+            features = [
+                {**Counter(names), **values.of_token(sentence.tokens, index)} for index, names in enumerate(found)
+            ]
         ids = scheme.encode(_opened(sentence.tags or ()))
         for start, end in _annotated(sentence.tags or ()):
             yield features[start:end], [scheme.tags[index] for index in ids[start:end]]
+
+
+def _words(sentences: Sequence[Sentence]) -> list[str]:
+    """Every word once, in order."""
+    return list(dict.fromkeys(token for sentence in sentences for token in sentence.tokens))
 
 
 def _opened(tags: Sequence[Tag]) -> list[Tag]:
@@ -232,13 +258,15 @@ def _notes(corpus: Corpus) -> Iterator[str]:
         yield "the training sentences hold no entity, so the tagger will never find one"
 
 
-def _extractor(recipe: Recipe, resources: Resources) -> FeatureExtractor:
-    return FeatureExtractor(recipe.linear.features, resources.word_lists(), resources.cluster_of())
+def _extractor(recipe: Recipe, resources: Resources, vectors: VectorFeatures | None) -> FeatureExtractor:
+    return FeatureExtractor(recipe.linear.features, resources.word_lists(), resources.cluster_of(), vectors)
 
 
 def _with_features_in(recipe: Recipe, resources: Resources, folder: Path | None) -> Recipe:
-    """The recipe with its word lists named as in the model folder (None: relative to it)."""
+    """The recipe with its files named as in the model folder (None: relative to it)."""
     features = resources.located(recipe.linear.features, folder)
+    if features.vectors is not None:
+        features = dataclasses.replace(features, vectors=VECTORS if folder is None else str(folder / VECTORS))
     return dataclasses.replace(recipe, linear=dataclasses.replace(recipe.linear, features=features))
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from onomast.sentence import Sentence
 from onomast.taggers.crfsuite import Weights
 from onomast.taggers.features import FeatureExtractor
+from onomast.taggers.vector_features import VectorScores
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,6 +28,8 @@ class TokenScores:
         self._weights = weights
         self._extractor = extractor
         self._window = extractor.window
+        vectors = extractor.vectors
+        self._vector_scores = None if vectors is None else VectorScores(vectors, weights, self._window)
         self._rows: dict[str, int] = {}
         self._table = self._word_scores([None])  # (W + 1, P, K); row 0: outside the sentence
         self._capacity = max(1_000, _REMEMBERED // max(1, self._table[0].size))
@@ -72,7 +75,14 @@ class TokenScores:
         """(W, P, K): what each word adds to the scores of the token in whose window it stands."""
         positions, tags = len(self._window), len(self._weights.tags)
         features = chain.from_iterable(map(self._extractor.of_word, words))
-        return self._summed(features, len(words) * positions).reshape(len(words), positions, tags)
+        scores = self._summed(features, len(words) * positions).reshape(len(words), positions, tags)
+        if self._vector_scores is None:
+            return scores
+        inside = [index for index, word in enumerate(words) if word is not None]
+        scores = scores.astype(np.float64)  # whole numbers where no feature was found
+        if inside:
+            scores[inside] += self._vector_scores([word for word in words if word is not None])
+        return scores
 
     def _summed(self, features: Iterable[Iterable[str]], number: int) -> Floats:
         """(number, K): the weights of each of `number` groups of features, added up; unknown features weigh nothing."""

@@ -32,7 +32,7 @@ from onomast.taggers.vectors_source import (
 
 Stored = npt.NDArray[Any]  # float16, or float32 where values are too large for it
 
-_MARK = {"onomast": "vectors 1"}
+_KIND = "vectors 1"
 _DICTIONARY = 500_000  # the most frequent words, whose n-grams are counted
 _CANDIDATES = 8  # times as many common n-grams are weighed as are kept
 _ROWS = 10_000  # n-gram rows in memory at once
@@ -165,22 +165,15 @@ def compacted(source: Source, words: Sequence[str], *, ngram_rows: int, word_row
 
 
 def write_compact(vectors: CompactVectors, path: str | Path) -> None:
-    """Write to a file in the safetensors layout, words as UTF-8 text with NUL between them; atomically."""
+    """Write to a file; atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(packed_vectors(vectors))
+
+
+def packed_vectors(vectors: CompactVectors) -> bytes:
+    """The contents of a file in the safetensors layout, words as UTF-8 text with NUL between them."""
     text = "\0".join(vectors.words).encode("utf-8", "surrogatepass")
-    arrays = {**vectors.tensors(), "words": np.frombuffer(text, np.uint8)}
-    names = {np.dtype(kind): name for name, kind in _TYPES.items()}
-    header: dict[str, Any] = {"__metadata__": _MARK}
-    position = 0
-    for name, array in arrays.items():
-        end = position + array.nbytes
-        header[name] = {"dtype": names[array.dtype], "shape": list(array.shape), "data_offsets": [position, end]}
-        position = end
-    encoded = json.dumps(header).encode()
-    encoded += b" " * (-len(encoded) % 8)
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        file.write(len(encoded).to_bytes(8, "little") + encoded)
-        for array in arrays.values():
-            file.write(np.ascontiguousarray(array).tobytes())
+    return pack({**vectors.tensors(), "words": np.frombuffer(text, np.uint8)}, _KIND)
 
 
 def is_compact(head: bytes) -> bool:
@@ -190,15 +183,13 @@ def is_compact(head: bytes) -> bool:
 
 def read_compact(path: str | Path) -> CompactVectors:
     """Read what `write_compact` wrote. Raises DataError for a file that is damaged."""
+    return unpacked_vectors(Path(path).read_bytes(), path=path)
+
+
+def unpacked_vectors(data: bytes, *, path: str | Path) -> CompactVectors:
+    """The inverse of `packed_vectors`. Raises DataError, which names `path`, for contents that are damaged."""
     try:
-        data = Path(path).read_bytes()
-        size = int.from_bytes(data[:8], "little")
-        if size > _LONGEST_HEADER:
-            raise ValueError(f"a header of {size} bytes")
-        header = json.loads(data[8 : 8 + size])
-        if header.pop("__metadata__") != _MARK:
-            raise ValueError("it is of another version of onomast")
-        arrays = {name: _array(entry, data[8 + size :]) for name, entry in header.items()}
+        arrays = unpack(data, _KIND)
         text = arrays.pop("words").tobytes().decode("utf-8", "surrogatepass")
         words = text.split("\0") if len(arrays["rows"]) else []
         return CompactVectors.from_tensors(arrays, words, path=str(path))
@@ -207,6 +198,33 @@ def read_compact(path: str | Path) -> CompactVectors:
             f"not the vectors that `onomast vectors prune` writes, or damaged ({error}); write the file again",
             path=path,
         ) from None
+
+
+def pack(arrays: Mapping[str, npt.NDArray[Any]], kind: str) -> bytes:
+    """Arrays in the safetensors layout, marked as being of a kind; the same arrays give the same bytes."""
+    names = {np.dtype(code): name for name, code in _TYPES.items()}
+    header: dict[str, Any] = {"__metadata__": {"onomast": kind}}
+    position = 0
+    for name, array in arrays.items():
+        end = position + array.nbytes
+        header[name] = {"dtype": names[array.dtype], "shape": list(array.shape), "data_offsets": [position, end]}
+        position = end
+    encoded = json.dumps(header).encode()
+    encoded += b" " * (-len(encoded) % 8)
+    contents = [len(encoded).to_bytes(8, "little"), encoded]
+    return b"".join([*contents, *(np.ascontiguousarray(array).tobytes() for array in arrays.values())])
+
+
+def unpack(data: bytes, kind: str) -> dict[str, npt.NDArray[Any]]:
+    """The inverse of `pack`. Raises ValueError, KeyError, TypeError, AttributeError, IndexError or RecursionError."""
+    size = int.from_bytes(data[:8], "little")
+    if size > _LONGEST_HEADER:
+        raise ValueError(f"a header of {size} bytes")
+    header = json.loads(data[8 : 8 + size])
+    if header.pop("__metadata__") != {"onomast": kind}:
+        raise ValueError("it is of another version of onomast")
+    body = data[8 + size :]
+    return {name: _array(entry, body) for name, entry in header.items()}
 
 
 def _array(entry: Mapping[str, Any], data: bytes) -> npt.NDArray[Any]:
