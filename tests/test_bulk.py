@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import io
 import itertools
@@ -19,7 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onomast.apps import bulk
-from onomast.apps.bulk import read_pieces, stream_text, tag_file, tag_stream
+from onomast.apps.bulk import json_line, read_pieces, stream_text, tag_file, tag_stream
+from onomast.data.formats import read_file
 from onomast.data.segment import segment, tokenize
 from onomast.errors import DataError, OnomastError
 from onomast.sentence import Sentence
@@ -296,3 +298,22 @@ def test_the_segmenter_may_be_chosen() -> None:
     (first, second) = stream_text([text], segmenter="spaces")
     assert first.tokens == ("Asha", "yuko", "Lamu.") and second.offsets == ((16, 20), (21, 25))
     assert [list(sentence.offsets or ()) for sentence in stream_text([text])] == segment(text)
+
+
+def test_what_tag_writes_is_read_back(tmp_path: Path) -> None:
+    """Also beyond the first sentence, whose text does not begin at 0."""
+    text = "Asha alifika Tanga.\nJuma alilala Moshi.\n"
+    tagged = [
+        dataclasses.replace(
+            sentence, tags=tuple("B-PER" if token in ("Asha", "Juma") else "O" for token in sentence.tokens)
+        )
+        for sentence in stream_text([text], source="text", language=None, segmenter="unicode")
+    ]
+    path = tmp_path / "tagged.jsonl"
+    path.write_text("".join(json_line(sentence) for sentence in tagged), encoding="utf-8")
+    reading = read_file(path)
+    assert reading.repairs == ()
+    assert [[sentence.span_text(span) for span in sentence.spans] for sentence in reading.sentences] == [
+        ["Asha"],
+        ["Juma"],
+    ]

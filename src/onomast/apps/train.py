@@ -69,6 +69,8 @@ def train(order: Order, say: Say) -> Trained:
     Raises DataError, RecipeError or ModelError; what was in `out` before stays until the new tagger is complete.
     """
     corpus = _corpus(order, say)
+    test = None if order.test is None else read_said(order.test, say, columns=order.columns)
+    corpus = replace(corpus, test=() if test is None else test.sentences)
     checkpoints = order.out / "checkpoints"
     if checkpoints.exists() and not order.resume:
         shutil.rmtree(checkpoints)
@@ -80,8 +82,9 @@ def train(order: Order, say: Say) -> Trained:
     tagger.save(order.out)
     known = _save_known(order.out, corpus)
     report = None
-    if corpus.test:
-        report, _ = evaluate(tagger, corpus.test, known, train_seconds=history.seconds)
+    if test is not None:
+        report, _ = evaluate(tagger, test.sentences, known, train_seconds=history.seconds)
+        report = replace(report, repairs=repairs(test))
     _write_card(order, corpus, recipe, history, report)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return Trained(history, report)
@@ -104,18 +107,18 @@ def evaluate(
 def evaluate_folder(model: Path, test: str, say: Say, *, columns: str | None = None) -> Scored:
     """Load a tagger and score it on a file; the folder's fingerprints tell unseen entities and leaked sentences."""
     tagger = load_tagger(model)
-    gold = read_sentences(test, say, columns=columns)
-    report, predicted = evaluate(tagger, gold, _load_known(model))
-    return Scored(report, gold, predicted)
+    reading = read_said(test, say, columns=columns)
+    report, predicted = evaluate(tagger, reading.sentences, _load_known(model))
+    return Scored(replace(report, repairs=repairs(reading)), reading.sentences, predicted)
 
 
-def read_sentences(name: str, say: Say, *, columns: str | None = None, language: str | None = None) -> list[Sentence]:
+def read_said(name: str, say: Say, *, columns: str | None = None, language: str | None = None) -> Reading:
     """Read FILE (a path, `sample:` or `data:` name, `-`), saying how it was understood and what was mended."""
     reading = read_named(name, columns=columns, language=language)
     say(f"{name}: {len(reading.sentences):,} sentences; {reading.guess}")
     for kind, number in repairs(reading).items():
         say(f"{name}: {number:,} repairs of kind {kind} (`onomast check {name}` lists them)")
-    return list(reading.sentences)
+    return reading
 
 
 def read_named(name: str, *, columns: str | None = None, language: str | None = None) -> Reading:
@@ -157,9 +160,9 @@ def _load_known(folder: Path) -> Known | None:
 
 def _corpus(order: Order, say: Say) -> Corpus:
     def sentences(name: str | None) -> tuple[Sentence, ...]:
-        return () if name is None else tuple(read_sentences(name, say, columns=order.columns))
+        return () if name is None else read_said(name, say, columns=order.columns).sentences
 
-    corpus = Corpus(order.train, sentences(order.train), sentences(order.dev), sentences(order.test))
+    corpus = Corpus(order.train, sentences(order.train), sentences(order.dev))
     if order.budget is not None:
         corpus = corpus.sample(order.budget, order.seed)
         say(f"budget: {order.budget} sentences of {order.train} (seed {order.seed}), dev share included")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from onomast.data.formats import Reading, write
+from onomast.data.source import REPAIR_KINDS
 from onomast.sentence import Sentence
 from onomast.tags import OUTSIDE
 
@@ -17,13 +18,7 @@ _SHOWN_TEXT = 80
 _SHOWN_LINES = 5
 
 KINDS: Mapping[str, str] = {
-    "illegal-tag": "tags that may not follow the tag before them, or entities that are not closed",
-    "malformed-tag": "tags that are no tag of the scheme",
-    "invisible-character": "zero-width or other invisible characters",
-    "missing-column": "rows with too few columns",
-    "empty-token": "rows without a token",
-    "span-not-on-token-border": "entities that begin or end inside a token",
-    "overlapping-span": "entities that overlap another one",
+    **REPAIR_KINDS,
     "rare-label": f"labels with fewer than {RARE} entities: too few to learn or to score",
     "duplicate": "sentences that occur more than once in a file",
     "leaked": "sentences that stand in two of the files: scores on them mean nothing",
@@ -71,7 +66,7 @@ def render(findings: Sequence[Finding], *, limit: int = 10) -> str:
     for finding in findings:
         by_kind[finding.kind].append(finding)
     for kind, members in by_kind.items():
-        lines.append(f"{kind}: {len(members):,} - {KINDS.get(kind, 'mended while reading')}")
+        lines.append(f"{kind}: {len(members):,} - {KINDS[kind]}")
         shown = members if limit == 0 else members[:limit]
         lines += [f"  {member.source}: {member.text}{' - ' * bool(member.detail)}{member.detail}" for member in shown]
         if len(shown) < len(members):

@@ -121,6 +121,7 @@ def _draft(line: int, record: Mapping[str, Any]) -> Draft:
     tags = None if key is None else record[key]
     if tags is not None and any(isinstance(tag, int) for tag in tags):
         raise Malformed(f"{key} are numbers, and nothing says which tag each stands for; write their names instead")
+    record = _relative(record)
     start = record.get("text_start", 0)
     if not isinstance(start, int) or start < 0:
         raise Malformed(f"text_start is {_shown(start)}; expected a number from 0")
@@ -220,6 +221,19 @@ def _confidence(record: Mapping[str, Any], length: int) -> tuple[float, ...] | N
     if len(value) != length or not all(isinstance(item, int | float) for item in value):
         raise Malformed(f"confidence is {_shown(value)}; expected {length} numbers, one for each token")
     return tuple(float(item) for item in value)
+
+
+def _relative(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A line of `onomast tag`, whose offsets count from the start of the whole text, with offsets into its own."""
+    start, entities = record.get("start"), record.get("entities")
+    if not isinstance(start, int) or not isinstance(entities, list):
+        return record
+    moved = []
+    for entity in entities:
+        if not isinstance(entity, dict) or not all(isinstance(entity.get(key), int) for key in ("start", "end")):
+            return record
+        moved.append({**entity, "start": entity["start"] - start, "end": entity["end"] - start})
+    return {**record, "text_start": start, "entities": moved}
 
 
 def _marks(record: Mapping[str, Any]) -> tuple[Mark, ...] | None:

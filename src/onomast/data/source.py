@@ -9,7 +9,7 @@ import gzip
 import io
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -27,21 +27,21 @@ BYTE_ORDER_MARK = "\ufeff"
 PARQUET = b"PAR1\x15"  # the magic, and the first field of a page or of the footer
 DOCBIN = b"\x78\x9c"  # zlib, as DocBin packs; no UTF-8 text begins so
 
-REPAIR_KINDS: tuple[str, ...] = (
-    "illegal-tag",  # a tag that may not stand where it does, such as I- after O, or an entity that is not closed
-    "malformed-tag",  # a tag that is none: no prefix, no label, the first letter lost
-    "invisible-character",  # a zero-width character or white space inside a tag
-    "missing-column",  # a row with too few columns: its tag is unknown
-    "extra-column",  # a row with too many columns
-    "empty-token",  # a row without a token: left out
-    "span-not-on-token-border",  # an entity that begins or ends inside a token: the token was cut
-    "span-outside-text",  # an entity without a token: left out
-    "overlapping-span",  # an entity that overlaps a longer one: left out
-    "span-text-differs",  # an entity whose text is not what stands at its offsets
-    "discontinuous-span",  # an entity in several parts: the longest was kept
-    "tags-do-not-fit",  # more or fewer tags than tokens: the sentence is not annotated
-    "skipped-record",  # a record without text, or one that its annotator rejected: left out
-)
+REPAIR_KINDS: Mapping[str, str] = {
+    "illegal-tag": "a tag that may not stand where it does, such as I- after O, or an entity that is not closed",
+    "malformed-tag": "a tag that is none: no prefix, no label, the first letter lost",
+    "invisible-character": "a zero-width character or white space inside a tag",
+    "missing-column": "a row with too few columns: its tag is unknown",
+    "extra-column": "a row with too many columns",
+    "empty-token": "a row without a token: left out",
+    "span-not-on-token-border": "an entity that begins or ends inside a token: the token was cut",
+    "span-outside-text": "an entity without a token: left out",
+    "overlapping-span": "an entity that overlaps a longer one: left out",
+    "span-text-differs": "an entity whose text is not what stands at its offsets",
+    "discontinuous-span": "an entity in several parts: the longest was kept",
+    "tags-do-not-fit": "more or fewer tags than tokens: the sentence is not annotated",
+    "skipped-record": "a record without text, or one that its annotator rejected: left out",
+}
 
 
 @dataclass(frozen=True)

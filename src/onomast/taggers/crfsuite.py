@@ -87,7 +87,7 @@ def new_trainer(linear: Linear) -> Any:
     for event in ("start", "featgen_progress", "featgen_end", "prepared", "prepare_error", "optimization_end", "end"):
         setattr(trainer, f"on_{event}", _ignore)
     known = trainer.params()
-    named = {
+    named: dict[str, tuple[str, float | int | None]] = {
         "feature.minfreq": ("minimum_count", linear.minimum_count),
         "feature.possible_states": ("all_states", int(linear.all_states)),
         "feature.possible_transitions": ("all_transitions", int(linear.all_transitions)),
@@ -98,14 +98,14 @@ def new_trainer(linear: Linear) -> Any:
     for name, (field, value) in named.items():
         if name in known and value is not None:
             _set(trainer, name, value, f"linear.{field}")
-    for name, value in linear.parameters.items():
+    for name, other in linear.parameters.items():
         if name in named:
             field = named[name][0]
             raise RecipeError(f"it has a field of its own; set linear.{field}", key=f"linear.parameters.{name}")
         if name not in known:
             hint = nearest(name, set(known) - set(named))
             raise RecipeError(f"{linear.algorithm} has no such parameter; {hint}", key=f"linear.parameters.{name}")
-        _set(trainer, name, value, f"linear.parameters.{name}")
+        _set(trainer, name, other, f"linear.parameters.{name}")
     return trainer
 
 

@@ -84,4 +84,5 @@ class Lattice:
             joint = forward[step, :size] * backward[step, :size]
             total = joint.sum(axis=1, keepdims=True)
             forward[step, :size] = np.divide(joint, total, out=np.zeros_like(joint), where=total > 0)
-        return forward
+        marginals: Floats = forward
+        return marginals

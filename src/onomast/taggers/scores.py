@@ -100,5 +100,6 @@ class TokenScores:
         groups = np.repeat(np.repeat(np.arange(number), np.diff(sizes)), counts)
         tags = len(self._weights.tags)
         cells = groups * tags + self._weights.columns[picked]
-        summed: Floats = np.bincount(cells, weights=self._weights.values[picked], minlength=number * tags)
+        values: Floats = self._weights.values[picked]
+        summed: Floats = np.bincount(cells, values, number * tags)  # type: ignore[assignment]
         return summed.reshape(number, tags)
