@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from onomast.layers.characters import CharacterCNN, CharacterLSTM
-from onomast.layers.dropout import LockedDropout, TokenDropout, WordDropout
-from onomast.layers.embeddings import Concatenation, HashedEmbedding, WordEmbedding, random_vectors
+from onomast.layers.dropout import LockedDropout
+from onomast.layers.embeddings import HashedEmbedding, random_vectors
 from onomast.layers.last_states import LastStates
 from onomast.layers.lstm import INITIALISERS, BiLSTM
 
@@ -82,17 +82,16 @@ def test_bilstm_uses_its_dropout_between_layers_only() -> None:
 
 def test_initial_values() -> None:
     def drawn(name: str) -> dict[str, Tensor]:
-        module = nn.ModuleList(
-            [BiLSTM(width=4, hidden=3), WordEmbedding(vectors=torch.full((2, 3), 9.0), tuning="frozen")]
-        )
+        module = nn.ModuleList([BiLSTM(width=4, hidden=3), nn.Embedding(2, 3, _weight=torch.full((2, 3), 9.0))])
+        module[1].requires_grad_(False)
         INITIALISERS[name](module)
         return dict(module.named_parameters())
 
     uniform = drawn("uniform")
     assert all(
-        bool((value.abs() <= 0.1).all() and value.any()) for name, value in uniform.items() if "table" not in name
+        bool((value.abs() <= 0.1).all() and value.any()) for name, value in uniform.items() if name != "1.weight"
     )
-    assert uniform["1.table.weight"].eq(9.0).all()
+    assert uniform["1.weight"].eq(9.0).all()
     orthogonal = drawn("orthogonal")
     for gate in orthogonal["0.rightward.0.weight_hh_l0"].chunk(4):
         torch.testing.assert_close(gate @ gate.T, torch.eye(3))
@@ -204,20 +203,6 @@ def test_last_states_have_exact_gradients() -> None:
 # --- Embeddings ---
 
 
-def test_word_vectors_tuned_frozen_and_projected() -> None:
-    vectors = noise(4, 3)
-    ids = torch.tensor([[1, 3], [2, 0]])
-    tuned, frozen = WordEmbedding(vectors=vectors), WordEmbedding(vectors=vectors, tuning="frozen")
-    projected = WordEmbedding(vectors=vectors.float(), tuning="projected", projected_width=2)
-    assert torch.equal(tuned(ids), vectors[ids]) and torch.equal(frozen(ids), vectors[ids])
-    assert projected.projection is not None and projected.projection.bias is None
-    torch.testing.assert_close(projected(ids), vectors.float()[ids] @ projected.projection.weight.T)
-    torch.testing.assert_close(projected.project(vectors.float()[ids]), projected(ids))
-    assert [part.width for part in (tuned, frozen, projected)] == [3, 3, 2]
-    assert [any(each.requires_grad for each in part.parameters()) for part in (tuned, frozen, projected)] == [1, 0, 1]
-    assert not projected.table.weight.requires_grad
-
-
 def test_random_vectors_have_unit_variance_and_empty_padding() -> None:
     vectors = random_vectors(count=500, width=50)
     assert not vectors[0].any()
@@ -234,20 +219,6 @@ def test_hashed_features_have_tables_of_their_own(combine: str) -> None:
     assert part.width == expected.shape[1]
 
 
-def test_concatenation_keeps_the_order_and_separate_parts() -> None:
-    first, second = (randomised(CharacterLSTM(characters=6, hidden=2)) for _ in range(2))
-    nn.init.zeros_(second.table.weight)
-    word = WordEmbedding(vectors=noise(4, 3))
-    joined = Concatenation(parts=[("char", first), ("word", word), ("char", second)])
-    ids, lengths = spelling()
-    tokens = torch.tensor([[0, 5, 4]])
-    found = joined({"char": (ids, lengths, tokens), "word": (torch.tensor([[1, 2, 3]]),)})
-    assert joined.width == found.shape[-1] == 4 + 3 + 4
-    torch.testing.assert_close(found[..., :4], first(ids, lengths, tokens))
-    torch.testing.assert_close(found[..., 4:7], word(torch.tensor([[1, 2, 3]])))
-    torch.testing.assert_close(found[..., 7:], second(ids, lengths, tokens))
-
-
 # --- Dropout ---
 
 
@@ -259,25 +230,7 @@ def test_locked_dropout_drops_the_same_features_all_along() -> None:
     assert dropped.mean().item() == pytest.approx(1, abs=0.1)
 
 
-def test_token_dropout_drops_whole_tokens() -> None:
-    torch.manual_seed(0)
-    dropped = TokenDropout(probability=0.25)(torch.ones(200, 6, 10))
-    assert torch.equal(dropped, dropped[:, :, :1].expand(-1, -1, 10))
-    assert dropped.mean().item() == pytest.approx(0.75, abs=0.1)
-
-
-def test_word_dropout_makes_words_unknown() -> None:
-    torch.manual_seed(0)
-    ids = WordDropout(probability=0.25, unknown=1)(torch.full((50, 20), 7))
-    assert set(ids.unique().tolist()) == {1, 7}
-    assert ids.eq(1).double().mean().item() == pytest.approx(0.25, abs=0.1)
-    embedding = WordEmbedding(vectors=noise(8, 3), dropout=WordDropout(probability=1.0, unknown=1))
-    assert torch.equal(embedding(torch.tensor([[5]]))[0, 0], embedding.table.weight[1])
-
-
-@pytest.mark.parametrize(
-    "dropout", [LockedDropout(probability=0.5), TokenDropout(probability=0.5), WordDropout(probability=0.5, unknown=1)]
-)
-def test_dropout_does_nothing_when_tagging(dropout: nn.Module) -> None:
+def test_dropout_does_nothing_when_tagging() -> None:
+    dropout = LockedDropout(probability=0.5)
     inputs = torch.full((3, 4, 5), 7)
     assert torch.equal(dropout.eval()(inputs), inputs)

@@ -198,6 +198,20 @@ def test_vectors_reach_words_that_training_never_saw(vectors_file: Path, mode: s
         moved.rename(vectors_file)
 
 
+def test_no_way_of_starting_overwrites_the_vectors_of_a_file(vectors_file: Path) -> None:
+    settings = recipe(
+        neural__words__mode='"tuned"',
+        neural__words__vectors=json.dumps(str(vectors_file)),
+        neural__words__lower="false",
+        neural__encoder__order='["word"]',
+        neural__encoder__initialization='"uniform"',
+        neural__training__learning_rate="1e-12",
+        neural__training__epochs="1",
+    )
+    part = fitted(settings, Corpus("x", made_up(10)))._trained()[0].encoder.parts[0]
+    assert part.table.weight[2:].abs().mean() > 0.3
+
+
 def test_two_runs_with_one_seed_are_byte_identical(tmp_path: Path) -> None:
     for name in ("one", "two"):
         fitted(recipe(), Corpus("x", made_up(20))).save(tmp_path / name)

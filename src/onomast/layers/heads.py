@@ -59,10 +59,6 @@ class SoftmaxHead(nn.Module):
         return ids * mask, logs.exp() * mask
 
 
-PosHead = SoftmaxHead
-"""Part-of-speech tags are chosen token by token."""
-
-
 class CRFHead(nn.Module):
     """Choose the tags of a sentence together: a linear-chain CRF that never leaves the legal transitions.
 

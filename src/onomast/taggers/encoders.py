@@ -54,6 +54,9 @@ class LSTMEncoder(nn.Module):
         self.attention = _attention(settings, self.lstm.width)
         self.width = self.lstm.width + (self.window.width if self.window else 0)
         INITIALISERS[settings.initialization](self)
+        for part in self.parts:
+            if isinstance(part, WordPart):
+                part.start(vocabulary, vectors)
         self._cache: Tensor | None = None  # (lexicon, D) word vectors, while weights do not change
         self._cached: np.ndarray[Any, np.dtype[np.bool_]] = np.zeros(0, bool)
         self._generation = -1
@@ -137,13 +140,16 @@ class WordPart(nn.Module):
             return
         self.width = vectors.width
         if settings.mode == "tuned":
-            known = np.zeros((rows, vectors.width), np.float32)
-            if vocabulary.words:
-                known[2:] = vectors.rows(vocabulary.words)[0]
-            self.table = nn.Embedding(rows, vectors.width, padding_idx=0, _weight=torch.from_numpy(known))
+            self.table = nn.Embedding(rows, vectors.width, padding_idx=0, _weight=torch.zeros(rows, vectors.width))
         elif settings.mode == "projected":
             self.width = settings.width
             self.projection = nn.Linear(vectors.width, settings.width, bias=False)
+
+    def start(self, vocabulary: Vocabulary, vectors: CompactVectors | None) -> None:
+        """Put the vectors of the file into the tuned table; after every other weight has its first value."""
+        if self.table is not None and vectors is not None and vocabulary.words:
+            self.table.weight.data[2:] = torch.from_numpy(vectors.rows(vocabulary.words)[0])
+            self.table.weight.data[:2] = 0.0  # padding and unknown
 
     def forward(self, inputs: WordInputs, device: torch.device) -> Tensor:
         """W distinct words -> (W, width)."""
