@@ -321,7 +321,9 @@ def test_the_recipe_asks_for_vectors() -> None:
 
 
 def labelled(path: Path) -> str:
-    lines = ["\n".join(map(" ".join, zip(one.tokens, one.tags or (), strict=True))) for one in TRAIN]
+    lines = [
+        "\n".join(f"{token} {tag}" for token, tag in zip(one.tokens, one.tags or (), strict=True)) for one in TRAIN
+    ]
     path.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
     return str(path)
 
