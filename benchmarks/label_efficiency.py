@@ -147,7 +147,7 @@ def _run_peer(environment: str, script: Path, arguments: tuple[str, ...], cell: 
     run(python_of(environment), script, *arguments, *seed, *map(str, (train, test, out)))
     made = json.loads(out.read_text(encoding="utf-8"))
     predicted = [old.tagged(tags) for old, tags in zip(cell.corpus.test, made["tags"], strict=True)]
-    return Outcome(predicted, made["seconds"])
+    return Outcome(predicted, {step: made["seconds"][step] for step in ("train", "tag")})
 
 
 METHODS: dict[str, Callable[[], Method]] = {
