@@ -153,6 +153,7 @@ def _run_peer(environment: str, script: Path, arguments: tuple[str, ...], cell: 
 METHODS: dict[str, Callable[[], Method]] = {
     "sklearn-crfsuite": sklearn_crfsuite,
     "crf": partial(onomast, "crf"),
+    "crf-fasttext": partial(onomast_with_text, "crf-fasttext"),
     "small": partial(onomast, "small"),
     "small-vectors": partial(onomast_with_text, "small-vectors"),
     "spacy": partial(peer, "spacy", {"spacy": "3.8.18"}),
