@@ -3,7 +3,8 @@
     python benchmarks/linear_speed.py [--train FILE --test FILE] [--repeats N]
 
 Both train and tag in fresh processes of one thread, in turn, N times; the time from tokens to tags counts, features
-included. It is processor time, so that what else the machine does counts for neither. Prints medians and the ratio.
+included; tagged are the test file and what is left of the training file. It is processor time, so that what else the
+machine does counts for neither. Prints medians and the ratio.
 Exit status 1 if the claim in CLAIM is not met.
 """
 
@@ -101,7 +102,9 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     train = list(Corpus("train", tuple(read(arguments.train))).sample(arguments.sentences).train)
-    test = [dataclasses.replace(sentence, pos=None) for sentence in read(arguments.test)]
+    known = set(train)
+    rest = [sentence for sentence in read(arguments.train) if sentence not in known]  # words repeat, as in real text
+    test = [dataclasses.replace(sentence, pos=None) for sentence in (*read(arguments.test), *rest)]
     met = report(measure(train, test, arguments.repeats), train, test)
     print("\nclaim met" if met else "\nCLAIM NOT MET")
     return 0 if met else 1
