@@ -108,6 +108,8 @@ def convert(tags: Tags, source: Style, target: Style, orphan: Orphan = "conlleva
 
     After such a token an inside tag stays inside: the entity may have begun there.
     """
+    if source == target == "iob2" and _is_legal_iob2(tags):
+        return tuple(tags)
     made: list[Tag] = list(tags_of(spans_of(tags, source, orphan), len(tags), target))
     inner, meaning = {"B": "I", "S": "E"}, _TO_IOBES[target]
     for index, tag in enumerate(tags):
@@ -263,6 +265,18 @@ class TagScheme:
         """bool (K,): may a sentence end with the tag?"""
         column: npt.NDArray[np.bool_] = self.transitions[:, 0]
         return column
+
+
+def _is_legal_iob2(tags: Tags) -> bool:
+    """The common case, quickly: every token annotated, every `I-` after its own entity."""
+    before: Tag = OUTSIDE
+    for tag in tags:
+        if tag != OUTSIDE and (
+            tag is None or not (tag[:2] == "B-" or (tag[:2] == "I-" and before in (tag, f"B-{tag[2:]}")))
+        ):
+            return False
+        before = tag
+    return True
 
 
 def _as_iobes(tag: Tag, style: Style) -> tuple[str, str]:
