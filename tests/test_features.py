@@ -40,7 +40,7 @@ CASES = [
     (replace(NONE, digits=True), ["", "", "0|digit 0|digits"]),
     (replace(NONE, hyphen=True), ["", "0|hyphen", ""]),
     (replace(NONE, position=True), ["-1|edge", "", "1|edge"]),
-    (replace(NONE, pos=(0, 1)), ["0|pos=ADP 1|pos=PROPN", "0|pos=PROPN 1|pos=NUM", "0|pos=NUM 1|pos=edge"]),
+    (replace(NONE, pos=(0, 1)), ["[0]pos=ADP [1]pos=PROPN", "[0]pos=PROPN [1]pos=NUM", "[0]pos=NUM [1]pos=edge"]),
 ]
 
 
@@ -52,9 +52,9 @@ def test_each_template_gives_its_features_and_no_other(templates: Features, expe
 def test_bigrams_join_what_stands_at_their_positions() -> None:
     templates = replace(NONE, bigrams=((-1, 0),), shape_bigrams=((0, 1),))
     assert features_of(WORDS, FeatureExtractor(templates)) == [
-        {"-1,0|low=edge in", "0,1|shape=Xx Xx-x-Xx"},
-        {"-1,0|low=in dar-es-salaam", "0,1|shape=Xx-x-Xx d"},
-        {"-1,0|low=dar-es-salaam 2024", "0,1|shape=d edge"},
+        {"[-1,0]low=edge in", "[0,1]shape=Xx Xx-x-Xx"},
+        {"[-1,0]low=in dar-es-salaam", "[0,1]shape=Xx-x-Xx d"},
+        {"[-1,0]low=dar-es-salaam 2024", "[0,1]shape=d edge"},
     ]
 
 
@@ -71,6 +71,13 @@ def test_features_of_a_word_do_not_depend_on_its_sentence() -> None:
     extractor = FeatureExtractor(Features())
     assert extractor.of_word("Kigali") == extractor.of_word("Kigali")
     assert len(extractor.of_word(None)) == len(extractor.of_word("Kigali")) == len(extractor.window)
+
+
+@pytest.mark.parametrize("word", ["Kigali", "x-1", "2024", None])
+def test_names_of_a_word_are_its_features_without_their_positions(word: str | None) -> None:
+    extractor = FeatureExtractor(Features())
+    features = {name for names in extractor.of_word(word) for name in names}
+    assert {name.partition("|")[2] for name in features} == set(extractor.names_of_word(word))
 
 
 def test_pos_templates_without_pos_tags_name_the_sentence() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import math
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,37 +55,46 @@ def train(instances: Iterable[Instance], linear: Linear, seed: int) -> tuple[byt
     """
     trainer = new_trainer(linear)
     for features, tags in instances:
-        trainer.append(pycrfsuite.ItemSequence(features), tags)
+        trainer.append(features, tags)
     # The stochastic trainers shuffle with C's rand().
     ctypes.CDLL(None).srand(seed)
     rows: list[dict[str, Any]] = []
     limit = int(trainer.get("max_iterations"))
     with tempfile.TemporaryDirectory() as folder, progress("training", limit if limit < 10_000 else None) as advance:
 
-        def on_iteration(_log: str, figures: dict[str, Any]) -> None:
-            rows.append({_COLUMNS[name]: value for name, value in figures.items() if name in _COLUMNS})
-            advance(len(rows), f"loss {figures.get('loss', float('nan')):.1f}")
+        def on_message(line: str) -> None:
+            if _read_log(line, rows):
+                advance(len(rows), f"loss {rows[-1].get('loss', math.nan):.1f}")
 
-        trainer.on_iteration = on_iteration
+        trainer.message = on_message
         path = Path(folder) / "model.crfsuite"
         trainer.train(str(path))
         return path.read_bytes(), rows
 
 
-_COLUMNS = {
-    "num": "iteration",
-    "loss": "loss",
-    "feature_norm": "norm",
-    "active_features": "active_features",
-    "time": "seconds",
+_FIGURES: dict[str, tuple[str, Callable[[str], float]]] = {
+    "Loss": ("loss", float),
+    "Feature norm": ("norm", float),
+    "Active features": ("active_features", int),
+    "Seconds required for this iteration": ("seconds", float),
 }
 
 
+def _read_log(line: str, rows: list[dict[str, Any]]) -> bool:
+    """Take the figures from a line of CRFsuite's log; is it the last line of an iteration?"""
+    if line.startswith(("***** Iteration #", "***** Epoch #")):
+        rows.append({"iteration": int(line.split("#")[1].split()[0])})
+    name, _, value = line.partition(": ")
+    if not rows or name not in _FIGURES:
+        return False
+    column, number = _FIGURES[name]
+    rows[-1][column] = number(value)
+    return column == "seconds"
+
+
 def new_trainer(linear: Linear) -> Any:
-    """A `pycrfsuite.Trainer` that prints nothing. Raises RecipeError for an unknown parameter or a bad value."""
+    """A `pycrfsuite.Trainer`. Raises RecipeError for an unknown parameter or a bad value."""
     trainer = pycrfsuite.Trainer(linear.algorithm)
-    for event in ("start", "featgen_progress", "featgen_end", "prepared", "prepare_error", "optimization_end", "end"):
-        setattr(trainer, f"on_{event}", _ignore)
     known = trainer.params()
     named: dict[str, tuple[str, float | int | None]] = {
         "feature.minfreq": ("minimum_count", linear.minimum_count),
@@ -127,10 +136,6 @@ def _set(trainer: Any, name: str, value: float | int | str, key: str) -> None:
     if not right:
         raise RecipeError(f"{value!r} is not possible; expected {expected}", key=key)
     trainer.set(name, value)
-
-
-def _ignore(*_: object) -> None:
-    return
 
 
 def read_model(data: bytes) -> Weights:

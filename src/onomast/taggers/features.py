@@ -59,6 +59,12 @@ class FeatureExtractor:
                 found[position] += [f"{position}|{name}" for name in names]
         return tuple(map(tuple, found.values()))
 
+    def names_of_word(self, word: str | None) -> list[str]:
+        """What `of_word` gives, once and without the positions: `word=Oslo` for `-1|word=Oslo` and `0|word=Oslo`."""
+        if word is None:
+            return [_EDGE] if self.templates.position else []
+        return [name for _, names in self._word_templates(clean(word)) for name in names]
+
     def of_sentence(self, sentence: Sentence) -> list[list[str]]:
         """T lists: features of more than one word, of POS tags, and of word lists.
 
@@ -146,6 +152,6 @@ def _add_sequences(found: list[list[str]], name: str, values: list[str], sequenc
         reach = max(map(abs, positions))
         padded = [_EDGE] * reach + values + [_EDGE] * reach
         columns = [padded[reach + position : reach + position + len(values)] for position in positions]
-        start = f"{','.join(map(str, positions))}|{name}="
+        start = f"[{','.join(map(str, positions))}]{name}="  # not to be taken for a feature of one word
         for features, parts in zip(found, zip(*columns, strict=True), strict=True):
             features.append(start + " ".join(parts))

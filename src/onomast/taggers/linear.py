@@ -43,7 +43,7 @@ from onomast.tags import OUTSIDE, Tag, TagScheme, split_tag
 _STYLES = ("iob2", "iobes", "bilou", "bmeso")
 _MODEL = "model.crfsuite"
 _CHUNK_TOKENS = 16_384  # tokens scored at once
-_BATCH_NUMBERS = 500_000  # tokens times tags decoded at once
+_BATCH_NUMBERS = 100_000  # tokens times tags decoded at once: they fit a processor's cache
 _TRAINING_WORDS = 50_000  # words whose feature strings are remembered in training
 
 
@@ -74,7 +74,7 @@ class LinearTagger:
         scheme = TagScheme(corpus.labels, self.recipe.scheme)
         features = self.recipe.linear.features
         resources = Resources.read(features)
-        words = _words(corpus.train)
+        words = _words(corpus.train) if uses_vectors(features) else []
         vectors = learn_vector_features(features, words, self.recipe.seed)
         extractor = _extractor(self.recipe, resources, vectors)
         data, rows = train(_instances(corpus.train, scheme, extractor), self.recipe.linear, self.recipe.seed)
@@ -160,9 +160,8 @@ class _Model:
             places = np.minimum(starts[batch] + np.arange(longest)[:, None], len(scores) - 1)  # (T, B)
             path, confidence = self._lattice.decode(scores[places], size)
             tags, sure = self._iob2[path].T.tolist(), confidence.T.tolist()
-            for row, index in enumerate(batch.tolist()):
-                end = size[row]
-                made[index] = sentences[index].tagged(tags[row][:end], sure[row][:end])
+            for index, end, new_tags, probabilities in zip(batch.tolist(), size.tolist(), tags, sure, strict=True):
+                made[index] = sentences[index].tagged(new_tags[:end], probabilities[:end])
         return [sentence.tagged((), ()) if new is None else new for sentence, new in zip(sentences, made, strict=True)]
 
 
