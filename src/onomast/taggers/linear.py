@@ -36,6 +36,7 @@ from onomast.taggers.vector_features import (
     VectorFeatures,
     learn_vector_features,
     load_vector_features,
+    uses_vectors,
 )
 from onomast.taggers.word_lists import Resources
 from onomast.tags import OUTSIDE, Tag, TagScheme, split_tag
@@ -247,7 +248,7 @@ def _require_tags(corpus: Corpus) -> None:
 
 
 def _notes(corpus: Corpus) -> Iterator[str]:
-    missing = [sum(tag is None for tag in sentence.tags or ()) for sentence in corpus.train]
+    missing = [(sentence.tags or ()).count(None) for sentence in corpus.train]
     if any(missing):
         yield (
             f"{sum(missing)} tokens of {sum(map(bool, missing))} sentences are not annotated; "
