@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from onomast._version import __version__
+from onomast.cli import data, segment, vectors
+from onomast.cli.common import FILES, Columns, File, Html, Json, Model, emit_json, named, say, show
 from onomast.errors import OnomastError, RecipeError
 
 if TYPE_CHECKING:
-    from onomast.sentence import Sentence
     from onomast.tags import Orphan
-
-FILES = "A path, - for standard input, sample:NAME/SPLIT (shipped) or data:NAME/SPLIT (see `onomast data list`)."
 
 app = typer.Typer(
     name="onomast",
@@ -29,14 +26,8 @@ app = typer.Typer(
     help="Named-entity recognition when labels are scarce: check a labelled file, train, score, compare, tag raw text.",
     epilog="Start with: onomast train sample:swahili-news/train --test sample:swahili-news/test --out model",
 )
-data_app = typer.Typer(no_args_is_help=True, help="Named corpora: where they are, under which licence; fetch them.")
-vectors_app = typer.Typer(
-    no_args_is_help=True, help="Word vectors: train them on raw text, look at a file, make it small."
-)
-segment_app = typer.Typer(no_args_is_help=True, help="Split raw text into sentences and tokens.")
-app.add_typer(data_app, name="data")
-app.add_typer(vectors_app, name="vectors")
-app.add_typer(segment_app, name="segment")
+for name, group in (("data", data), ("vectors", vectors), ("segment", segment)):
+    app.add_typer(group.app, name=name)
 
 
 class TagFormat(StrEnum):
@@ -47,20 +38,13 @@ class TagFormat(StrEnum):
     html = "html"
 
 
-File = Annotated[str, typer.Argument(metavar="FILE", help=FILES)]
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder written by `onomast train`.")]
-Columns = Annotated[str | None, typer.Option(help='Names of the columns, such as "token pos tag"; others: _')]
-Json = Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON; - prints them.")]
-Html = Annotated[Path | None, typer.Option("--html", help="Write one self-contained page with charts and all errors.")]
-
-
 def main() -> None:
     """The entry point of the command `onomast`."""
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
     try:
-        app()
+        app(prog_name="onomast")
     except OnomastError as error:
         if debug:
             raise
@@ -79,11 +63,6 @@ def main() -> None:
 def _fail(message: str) -> NoReturn:
     print(f"onomast: {message}", file=sys.stderr)
     sys.exit(1)
-
-
-def say(line: str) -> None:
-    """One line for the user; results go to standard output, everything said about them to standard error."""
-    print(line, file=sys.stderr)
 
 
 def _version(wanted: bool) -> None:
@@ -115,12 +94,12 @@ def check(
     """
     from onomast.data import check as checking
 
-    findings = checking.check([_named(name, columns) for name in files])
-    _emit_json(json_, checking.to_json(findings)) or print(checking.render(findings, limit=limit))
+    findings = checking.check([named(name, columns) for name in files])
+    emit_json(json_, checking.to_json(findings)) or print(checking.render(findings, limit=limit))
     if fix is not None:
         if len(files) != 1:
             raise typer.BadParameter("--fix takes exactly one FILE")
-        for line in checking.fix(_named(files[0], columns), fix):
+        for line in checking.fix(named(files[0], columns), fix):
             say(line)
     if findings:
         raise typer.Exit(1)
@@ -135,8 +114,8 @@ def describe(
     """Show sizes, labels, lengths, and how much the files share."""
     from onomast.data import check as checking
 
-    description = checking.describe([_named(name, columns) for name in files])
-    _emit_json(json_, description) or print(checking.render_description(description))
+    description = checking.describe([named(name, columns) for name in files])
+    emit_json(json_, description) or print(checking.render_description(description))
 
 
 @app.command()
@@ -191,7 +170,7 @@ def evaluate(model: Model, test: File, json_: Json = None, html: Html = None, co
     from onomast.apps import train as training
 
     scored = training.evaluate_folder(model, test, say, columns=columns)
-    _show(scored.report, scored.gold, scored.predicted, json_, html, f"{model.name} on {test}")
+    show(scored.report, scored.gold, scored.predicted, json_, html, f"{model.name} on {test}")
 
 
 @app.command()
@@ -208,10 +187,10 @@ def score(
     from onomast.evaluation.report import evaluate as compute
 
     orphan: Orphan = "strict" if strict else "conlleval"
-    golds, guesses = (list(_named(name, columns, orphan).sentences) for name in (gold, predicted))
-    known = list(_named(train_file, columns).sentences) if train_file else []
+    golds, guesses = (list(named(name, columns, orphan).sentences) for name in (gold, predicted))
+    known = list(named(train_file, columns).sentences) if train_file else []
     report = compute(golds, guesses, train=known, orphan=orphan)
-    _show(report, golds, guesses, json_, html, f"{predicted} against {gold}")
+    show(report, golds, guesses, json_, html, f"{predicted} against {gold}")
 
 
 @app.command()
@@ -225,9 +204,9 @@ def compare(
     from onomast.evaluation import render
     from onomast.evaluation.significance import compare as compute
 
-    golds = list(_named(gold, columns).sentences)
-    comparisons = compute(golds, {name: list(_named(name, columns).sentences) for name in predicted})
-    if not _emit_json(json_, render.comparisons_json(comparisons)):
+    golds = list(named(gold, columns).sentences)
+    comparisons = compute(golds, {name: list(named(name, columns).sentences) for name in predicted})
+    if not emit_json(json_, render.comparisons_json(comparisons)):
         render.render_comparisons(comparisons)
 
 
@@ -279,127 +258,3 @@ def recipes(name: Annotated[str | None, typer.Argument(help="Show this one, with
     for known in recipe_names():
         recipe = read_recipe(known)
         print(f"{known:22} {recipe.tagger:7} {recipe.description}")
-
-
-@data_app.command("list")
-def data_list(json_: Json = None) -> None:
-    """List the corpora of the catalogue: languages, labels, licence, home."""
-    from onomast.data.catalogue import render_entries, to_json
-
-    _emit_json(json_, to_json()) or print(render_entries())
-
-
-@data_app.command("fetch")
-def data_fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="A name of `onomast data list`.")]) -> None:
-    """Download a corpus (or copy it from the folder ONOMAST_DATA), checking its checksums."""
-    from onomast.data.catalogue import fetch
-
-    print(fetch(name))
-
-
-@vectors_app.command("train")
-def vectors_train(
-    raw: Annotated[
-        list[str], typer.Argument(metavar="RAW...", help="Raw text, one sentence or paragraph a line; .gz too.")
-    ],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The fastText .bin file to write.")],
-    exclude: Annotated[
-        list[str] | None, typer.Option(metavar="FILE", help="Drop the sentences of this test file.")
-    ] = None,
-    width: Annotated[int, typer.Option(help="Width of a vector.")] = 100,
-    epochs: Annotated[int, typer.Option(help="Passes over the text.")] = 10,
-    seed: Annotated[int, typer.Option(help="Of the training.")] = 0,
-) -> None:
-    """Learn fastText vectors from raw text."""
-    from onomast.data.catalogue import resolve
-    from onomast.taggers.vectors_train import train_vectors
-
-    hidden = [sentence.tokens for name in exclude or [] for sentence in _named(name, None).sentences]
-    print(train_vectors([resolve(name) for name in raw], out, exclude=hidden, width=width, epochs=epochs, seed=seed))
-
-
-@vectors_app.command("info")
-def vectors_info(
-    file: Annotated[Path, typer.Argument(metavar="FILE")],
-    words: Annotated[
-        str | None, typer.Option(metavar="FILE", help="How many words of this labelled file it knows.")
-    ] = None,
-) -> None:
-    """Show a vectors file: format, width, number of words, coverage."""
-    from onomast.taggers.vectors import describe_vectors
-
-    print(describe_vectors(file, None if words is None else _words(words)))
-
-
-@vectors_app.command("prune")
-def vectors_prune(
-    file: Annotated[Path, typer.Argument(metavar="FILE")],
-    words: Annotated[str, typer.Option(metavar="FILE", help="Keep the words of this labelled file.")],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The smaller file.")],
-) -> None:
-    """Write a smaller vectors file that holds only the words of a labelled file, and n-grams for unseen ones."""
-    from onomast.taggers.vectors import prune_vectors
-
-    print(prune_vectors(file, _words(words), out))
-
-
-@segment_app.command("apply")
-def segment_apply(
-    file: Annotated[str, typer.Argument(metavar="FILE")] = "-",
-    segmenter: Annotated[str, typer.Option(help="`unicode`, `spaces`, `clusters`, `syllables` ...")] = "unicode",
-) -> None:
-    """Print raw text one sentence a line, tokens separated by spaces."""
-    from onomast.apps.bulk import segment_file
-
-    segment_file(file, segmenter)
-
-
-def _named(name: str, columns: str | None, orphan: Orphan = "conlleval") -> Any:
-    """Read a FILE, saying what was guessed."""
-    from onomast.data.catalogue import language_of, resolve
-    from onomast.data.formats import read_file
-
-    reading = read_file(resolve(name), columns=columns, orphan=orphan, language=language_of(name))
-    say(f"{name}: {len(reading.sentences):,} sentences; {reading.guess}")
-    return reading
-
-
-def _words(name: str) -> list[str]:
-    return sorted({token for sentence in _named(name, None).sentences for token in sentence.tokens})
-
-
-def _emit_json(path: Path | None, figures: Any) -> bool:
-    """Write figures as JSON if `path` is given; True if they went to standard output and nothing else should."""
-    if path is None:
-        return False
-    text = json.dumps(figures, ensure_ascii=False, indent=1)
-    if str(path) == "-":
-        print(text)
-        return True
-    from onomast.files import write_text
-
-    write_text(path, text + "\n")
-    return False
-
-
-def _show(
-    report: Any,
-    gold: Sequence[Sentence],
-    predicted: Sequence[Sentence],
-    json_: Path | None,
-    html: Path | None,
-    title: str,
-) -> None:
-    from onomast.evaluation import render
-
-    if not _emit_json(json_, report.to_json()):
-        render.render_terminal(report)
-    if html is not None:
-        from onomast.files import write_text
-
-        write_text(html, render.render_html(report, gold, predicted, title))
-        say(f"wrote {html}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,5 @@
+"""`python -m onomast.cli`."""
+
+from onomast.cli.main import main
+
+main()

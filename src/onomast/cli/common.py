@@ -1,0 +1,74 @@
+"""What the commands share: argument types, reading a named file, JSON output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from onomast.sentence import Sentence
+    from onomast.tags import Orphan
+
+FILES = "A path, - for standard input, sample:NAME/SPLIT (shipped) or data:NAME/SPLIT (see `onomast data list`)."
+File = Annotated[str, typer.Argument(metavar="FILE", help=FILES)]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder written by `onomast train`.")]
+Columns = Annotated[str | None, typer.Option(help='Names of the columns, such as "token pos tag"; others: _')]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON; - prints them.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Write one self-contained page with charts and all errors.")]
+
+
+def say(line: str) -> None:
+    """One line for the user; results go to standard output, everything said about them to standard error."""
+    print(line, file=sys.stderr)
+
+
+def named(name: str, columns: str | None, orphan: Orphan = "conlleval") -> Any:
+    """Read a FILE, saying what was guessed."""
+    from onomast.data.catalogue import language_of, resolve
+    from onomast.data.formats import read_file
+
+    reading = read_file(resolve(name), columns=columns, orphan=orphan, language=language_of(name))
+    say(f"{name}: {len(reading.sentences):,} sentences; {reading.guess}")
+    return reading
+
+
+def words_of(name: str) -> list[str]:
+    return sorted({token for sentence in named(name, None).sentences for token in sentence.tokens})
+
+
+def emit_json(path: Path | None, figures: Any) -> bool:
+    """Write figures as JSON if `path` is given; True if they went to standard output and nothing else should."""
+    if path is None:
+        return False
+    text = json.dumps(figures, ensure_ascii=False, indent=1)
+    if str(path) == "-":
+        print(text)
+        return True
+    from onomast.files import write_text
+
+    write_text(path, text + "\n")
+    return False
+
+
+def show(
+    report: Any,
+    gold: Sequence[Sentence],
+    predicted: Sequence[Sentence],
+    json_: Path | None,
+    html: Path | None,
+    title: str,
+) -> None:
+    from onomast.evaluation import render
+
+    if not emit_json(json_, report.to_json()):
+        render.render_terminal(report)
+    if html is not None:
+        from onomast.files import write_text
+
+        write_text(html, render.render_html(report, gold, predicted, title))
+        say(f"wrote {html}")
