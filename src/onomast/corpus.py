@@ -20,10 +20,14 @@ class Corpus:
     train: tuple[Sentence, ...]
     dev: tuple[Sentence, ...] = ()
     test: tuple[Sentence, ...] = ()
+    sources: tuple[Corpus, ...] = ()
+    """Corpora of other languages or domains whose training sentences teach along."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Entity labels of the training sentences, sorted."""
+        """Entity labels of the training sentences, sorted; those of the sources where there are none to train on."""
+        if not self.train and self.sources:
+            return tuple(sorted({label for source in self.sources for label in source.labels}))
         found = {split_tag(tag)[1] for sentence in self.train for tag in set(sentence.tags or ())}
         return tuple(sorted(found - {""}))
 

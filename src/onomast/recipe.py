@@ -231,8 +231,59 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Sources:
+    """Labelled sentences of other languages or domains (`--source`): which ones, and how much they count."""
+
+    mu: float = 1.0
+    """Weight of the sources' loss beside that of the target (Cotterell and Duh 2017, section 3.1). The linear tagger
+    repeats the target's sentences 1 / mu times instead, rounded."""
+    schedule: Literal["constant", "falling"] = "constant"
+    """neural: `falling` lets mu fall to 0, in a line, over the steps of the training."""
+    batch_size: int = 16
+    """neural: sentences of one source in each step, beside one batch of the target."""
+    smoothing: float = 0.5
+    """neural: a source is drawn with a chance that grows with its size to this power; 0: all alike, 1: by size."""
+    weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """How much the sources count by name, on top of `smoothing`; 1 where nothing is said, 0: left out."""
+    limit: int = 0
+    """Sentences taken of each source at most (a seeded sample); 0: all."""
+    choose: int = 0
+    """Take only this many sources, the best by `onomast transfer rank`; 0: all."""
+
+
+Part = Literal["words", "characters", "lstm", "heads"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a chain; stages run in order, each going on with what the one before has learnt."""
+
+    corpus: tuple[str, ...] = ("target",)
+    """What is learnt from: `target`, `sources` (all of them), `joint` (target and sources as [sources] says), or names
+    of sources."""
+    epochs: int = 0
+    """At most; 0: as in [neural.training]."""
+    steps: int = 0
+    """Batches at least; 0: as in [neural.training]."""
+    learning_rate: float = 0.0
+    """0: as in [neural.training]."""
+    frozen: tuple[Part, ...] = ()
+    """Parts that do not learn in this stage."""
+    reset: tuple[Part, ...] = ()
+    """Parts that start anew in this stage."""
+    labels: Literal["target", "own"] = "target"
+    """`own`: learn the sources' labels as they are, with heads of this stage alone."""
+
+
+@dataclass(frozen=True)
 class Neural:
     """An encoder and heads, trained by one loop."""
+
+    sharing: tuple[Literal["words", "characters", "lstm", "transitions"], ...] = (
+        "words", "characters", "lstm", "transitions",
+    )  # fmt: skip
+    """What all languages have in common, where there are several; of the rest each language has its own. `words`: one
+    row for one spelling; `transitions`: the entity head."""
 
     words: Words = dataclasses.field(default_factory=Words)
     characters: Characters = dataclasses.field(default_factory=Characters)
@@ -253,6 +304,14 @@ class Recipe:
     """The tag scheme inside the tagger; files and results do not depend on it."""
     seed: int = 0
     """Of everything random in training."""
+    script: str = ""
+    """Script into which tokens are converted before the tagger sees them, such as `deva` or `latn` (`onomast convert
+    --help` lists them); results carry the original text. Empty: none."""
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """New names of the sources' labels, such as `NEP = "PER"`; `""`: not annotated."""
+    sources: Sources = dataclasses.field(default_factory=Sources)
+    stage: tuple[Stage, ...] = ()
+    """neural: the chain; empty: one stage, `joint` where there are sources."""
     linear: Linear = dataclasses.field(default_factory=Linear)
     neural: Neural = dataclasses.field(default_factory=Neural)
 

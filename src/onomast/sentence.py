@@ -37,6 +37,8 @@ class Sentence:
     """Where `text` begins in the original text: `original[text_start + i] == text[i]`."""
     source: str | None = None
     """`file:line` of the first token."""
+    unannotated: tuple[str, ...] = ()
+    """Entity labels that this annotation leaves out: where it says `O` there may be an entity of one of them."""
 
     def __post_init__(self) -> None:
         for name in ("tags", "pos", "confidence", "offsets"):
@@ -64,9 +66,10 @@ class Sentence:
         return None if self.confidence is None else min(self.confidence[span.start : span.end])
 
     def tagged(self, tags: Sequence[Tag], confidence: Sequence[float] | None = None) -> Sentence:
-        """A copy with these IOB2 tags."""
-        return dataclasses.replace(self, tags=tuple(tags), confidence=None if confidence is None else tuple(confidence))
+        """A copy with these IOB2 tags, of all labels."""
+        sure = None if confidence is None else tuple(confidence)
+        return dataclasses.replace(self, tags=tuple(tags), confidence=sure, unannotated=())
 
     def bare(self) -> Sentence:
         """A copy without what a tagger must not see: tags, sentence label, confidence. POS stays, as an input."""
-        return dataclasses.replace(self, tags=None, label=None, confidence=None)
+        return dataclasses.replace(self, tags=None, label=None, confidence=None, unannotated=())
