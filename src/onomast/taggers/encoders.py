@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from onomast.sentence import Sentence
 from onomast.taggers.vectors import CompactVectors
 from onomast.taggers.vocabulary import AFFIX_BUCKETS, SHAPE_BUCKETS, UNKNOWN_WORD, Lexicon, Vocabulary, WordInputs
 
+_VECTORS = "vectors."  # prefix of the compact vectors among the tensors
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -33,6 +36,23 @@ class Inputs:
     """(B, T) the row in `numbers` of each token; 0 at padding"""
     mask: Tensor
     """(B, T) bool, True where a token is real"""
+    language: int
+    """place of their language in the vocabulary's languages; of the first sentence, where all parts are shared"""
+
+
+class PerLanguage(nn.ModuleList):
+    """One part for each language, in the order of the vocabulary's languages."""
+
+    @property
+    def width(self) -> int:
+        """What comes out of each."""
+        width: int = self[0].width  # type: ignore[assignment]
+        return width
+
+
+def of_language(part: nn.Module, language: int) -> nn.Module:
+    """The part itself if all languages share it, else that language's own."""
+    return part[language] if isinstance(part, PerLanguage) else part
 
 
 class LSTMEncoder(nn.Module):
@@ -44,15 +64,34 @@ class LSTMEncoder(nn.Module):
     def __init__(self, recipe: Neural, vocabulary: Vocabulary, vectors: CompactVectors | None) -> None:
         super().__init__()
         settings = recipe.encoder
-        self.lexicon = Lexicon(vocabulary, vectors, affixes=recipe.words.affixes)
+        several = len(vocabulary.languages) > 1
+        own = {part for part in ("characters", "lstm", "transitions") if several and part not in recipe.sharing}
+        self.lexicon = Lexicon(
+            vocabulary,
+            vectors,
+            affixes=recipe.words.affixes,
+            by_language=vocabulary.apart or "characters" in own,
+        )
+        self.one_language = bool(own)
+        """Whether a batch must be of one language."""
         self.order = settings.order
-        self.parts = nn.ModuleList(_part(name, recipe, vocabulary, vectors) for name in settings.order)
+
+        def each(name: str, make: Callable[[], nn.Module]) -> nn.Module:
+            return PerLanguage(make() for _ in vocabulary.languages) if name in own else make()
+
+        self.parts = nn.ModuleList(
+            each("characters" if name == "char" else name, partial(_part, name, recipe, vocabulary, vectors))
+            for name in settings.order
+        )
         width = sum(part.width for part in self.parts)  # type: ignore[misc]
         self.dropout = _dropout(settings)
         self.window = Window(width=width, positions=settings.skip) if settings.skip else None
-        self.lstm = BiLSTM(width=width, hidden=settings.width, layers=settings.layers, dropout=_dropout(settings))
-        self.attention = _attention(settings, self.lstm.width)
-        self.width = self.lstm.width + (self.window.width if self.window else 0)
+        self.lstm = each(
+            "lstm",
+            lambda: BiLSTM(width=width, hidden=settings.width, layers=settings.layers, dropout=_dropout(settings)),
+        )
+        self.attention = _attention(settings, 2 * settings.width)
+        self.width = 2 * settings.width + (self.window.width if self.window else 0)
         INITIALISERS[settings.initialization](self)
         for part in self.parts:
             if isinstance(part, WordPart):
@@ -66,6 +105,35 @@ class LSTMEncoder(nn.Module):
         self._cache = None
         return super().train(mode)
 
+    def known(self) -> dict[str, Any]:
+        """What the encoder knows by name, for vocabulary.json."""
+        vectors = self.lexicon.vectors
+        return {**asdict(self.lexicon.vocabulary), "vectors": [] if vectors is None else list(vectors.words)}
+
+    def fixed(self) -> dict[str, Tensor]:
+        """Tensors that are no weights: the rows of the vectors file."""
+        vectors = self.lexicon.vectors
+        arrays = {} if vectors is None else vectors.tensors()
+        return {_VECTORS + name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    @classmethod
+    def restored(cls, recipe: Neural, known: Mapping[str, Any], tensors: dict[str, Tensor]) -> LSTMEncoder:
+        """The encoder of `known` and `fixed`; takes the latter out of `tensors`. Its weights are not yet loaded."""
+        words, characters, languages = (tuple(known[name]) for name in ("words", "characters", "languages"))
+        vocabulary = Vocabulary(words, characters, known["lower"], languages, known["apart"])
+        names = [name for name in tensors if name.startswith(_VECTORS)]
+        arrays = {name.removeprefix(_VECTORS): tensors.pop(name).numpy() for name in names}
+        return cls(recipe, vocabulary, CompactVectors.from_tensors(arrays, known["vectors"]) if arrays else None)
+
+    def groups(self, sentences: Sequence[Sentence]) -> list[list[int]]:
+        """Indices of sentences that may be read together: all, or those of one language where parts are its own."""
+        if not self.one_language:
+            return [list(range(len(sentences)))]
+        found: dict[int, list[int]] = {}
+        for index, sentence in enumerate(sentences):
+            found.setdefault(self.lexicon.vocabulary.language(sentence), []).append(index)
+        return list(found.values())
+
     def prepare(self, sentences: Sequence[Sentence]) -> Inputs:
         """Look the words of B sentences (each of one token or more) up."""
         rows = self.lexicon.numbers(sentences)
@@ -78,23 +146,24 @@ class LSTMEncoder(nn.Module):
             mask[index, : len(row)] = True
             start += len(row)
         device = next(self.parameters()).device
-        return Inputs(*(torch.from_numpy(array).to(device) for array in (distinct, places, mask)))
+        numbers, placed, real = (torch.from_numpy(array).to(device) for array in (distinct, places, mask))
+        return Inputs(numbers, placed, real, self.lexicon.vocabulary.language(sentences[0]))
 
     def forward(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Inputs -> hidden vectors (B, T, D) and mask (B, T)."""
-        words = self._words(inputs.numbers.cpu().numpy())  # (W, D')
+        words = self._words(inputs.numbers.cpu().numpy(), inputs.language)  # (W, D')
         hidden = nn.functional.embedding(inputs.places, words)  # (B, T, D')
         hidden = self.dropout(hidden)
         window = [] if self.window is None else [self.window(hidden, inputs.mask)]
-        hidden = self.dropout(self.lstm(hidden, inputs.mask))
+        hidden = self.dropout(of_language(self.lstm, inputs.language)(hidden, inputs.mask))
         if self.attention is not None:
             hidden = self.attention(hidden, inputs.mask)
         return torch.cat([hidden, *window], -1) if window else hidden, inputs.mask  # (B, T, D)
 
-    def _words(self, numbers: np.ndarray[Any, np.dtype[np.int64]]) -> Tensor:
+    def _words(self, numbers: np.ndarray[Any, np.dtype[np.int64]], language: int) -> Tensor:
         """(W, D') vectors of these words; remembered while tagging."""
         if torch.is_grad_enabled() or self.training:
-            return self._encode(numbers)
+            return self._encode(numbers, language)
         if self._cache is None or self._generation != self.lexicon.generation:
             self._cache, self._cached = None, np.zeros(0, bool)
             self._generation = self.lexicon.generation
@@ -102,7 +171,7 @@ class LSTMEncoder(nn.Module):
         self._cached = np.concatenate([self._cached, np.zeros(grown, bool)])
         missing = numbers[~self._cached[numbers]]
         if self._cache is None or len(missing):
-            made = self._encode(missing if len(missing) else numbers)
+            made = self._encode(missing if len(missing) else numbers, language)
             size = (len(self._cached), made.shape[1])
             if self._cache is None or len(self._cache) < size[0]:
                 cache = made.new_zeros(size)
@@ -113,11 +182,11 @@ class LSTMEncoder(nn.Module):
             self._cached[missing] = True
         return self._cache[torch.from_numpy(numbers).to(self._cache.device)]
 
-    def _encode(self, numbers: np.ndarray[Any, np.dtype[np.int64]]) -> Tensor:
+    def _encode(self, numbers: np.ndarray[Any, np.dtype[np.int64]], language: int) -> Tensor:
         """(W, D') vectors of these words, in the recipe's order."""
         inputs = self.lexicon.inputs(numbers)
         device = next(self.parameters()).device
-        return torch.cat([part(inputs, device) for part in self.parts], 1)
+        return torch.cat([of_language(part, language)(inputs, device) for part in self.parts], 1)
 
 
 class WordPart(nn.Module):
@@ -148,7 +217,7 @@ class WordPart(nn.Module):
     def start(self, vocabulary: Vocabulary, vectors: CompactVectors | None) -> None:
         """Put the vectors of the file into the tuned table; after every other weight has its first value."""
         if self.table is not None and vectors is not None and vocabulary.words:
-            self.table.weight.data[2:] = torch.from_numpy(vectors.rows(vocabulary.words)[0])
+            self.table.weight.data[2:] = torch.from_numpy(vectors.rows(vocabulary.spellings)[0])
             self.table.weight.data[:2] = 0.0  # padding and unknown
 
     def forward(self, inputs: WordInputs, device: torch.device) -> Tensor:

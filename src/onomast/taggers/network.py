@@ -15,7 +15,7 @@ from onomast.errors import DataError
 from onomast.layers.heads import UNKNOWN, CRFHead, Head, SentenceHead, SoftmaxHead
 from onomast.recipe import EntityHead, Neural, Recipe
 from onomast.sentence import Sentence
-from onomast.taggers.encoders import LSTMEncoder
+from onomast.taggers.encoders import LSTMEncoder, PerLanguage, of_language
 from onomast.tags import TagScheme
 
 
@@ -40,35 +40,64 @@ class Gold:
     label: int
 
 
+Batch = tuple[Sequence[Sentence], Sequence[Gold]]
+
+
 class Network(nn.Module):
     """Encoder and heads. The heads of the recipe with a weight above 0 are there, under their names."""
 
     def __init__(self, encoder: LSTMEncoder, targets: Targets, settings: Neural, weights: Tensor | None = None) -> None:
         super().__init__()
         self.encoder = encoder
+        self.targets = targets
         self.scheme = targets.scheme
         self.weights = {
             "entities": settings.heads.entities.weight,
             "pos": settings.heads.pos,
             "sentence": settings.heads.sentence,
         }
-        heads: dict[str, nn.Module] = {
-            "entities": _entity_head(encoder.width, targets.scheme, settings.heads.entities, weights)
-        }
+        languages = encoder.lexicon.vocabulary.languages
+        entities = [
+            _entity_head(encoder.width, targets.scheme, settings.heads.entities, weights)
+            for _ in (languages if "transitions" not in settings.sharing else languages[:1])
+        ]
+        heads: dict[str, nn.Module] = {"entities": PerLanguage(entities) if len(entities) > 1 else entities[0]}
         if targets.pos:
             heads["pos"] = SoftmaxHead(width=encoder.width, tags=len(targets.pos))
         if targets.labels:
             heads["sentence"] = SentenceHead(width=encoder.width, labels=len(targets.labels))
         self.heads = nn.ModuleDict(heads)
 
-    def head(self, name: str) -> Head:
-        """The head of this name: entities, pos or sentence."""
-        head: Head = self.heads[name]  # type: ignore[assignment]
+    def head(self, name: str, language: int = 0) -> Head:
+        """The head of this name (entities, pos or sentence), as the language at this place of the vocabulary has it."""
+        head: Head = of_language(self.heads[name], language)  # type: ignore[assignment]
         return head
 
     def loss(self, sentences: Sequence[Sentence], gold: Sequence[Gold], only: str | None = None) -> Tensor:
         """() weighted sum of the heads' losses on a batch, or the loss of one head alone."""
-        hidden, mask = self.encoder(self.encoder.prepare(sentences))  # (B, T, D), (B, T)
+        return self.losses([(sentences, gold)], only)[0]
+
+    def losses(self, batches: Sequence[Batch], only: str | None = None) -> list[Tensor]:
+        """The losses of several batches, () each; they are encoded together where they may be."""
+        sentences = [sentence for batch, _ in batches for sentence in batch]
+        gold = [one for _, golds in batches for one in golds]
+        numbers = [number for number, (batch, _) in enumerate(batches) for _ in batch]  # the batch of each sentence
+        totals = [torch.zeros(()) for _ in batches]
+        for places in self.encoder.groups(sentences):
+            inputs = self.encoder.prepare([sentences[place] for place in places])
+            hidden, mask = self.encoder(inputs)  # (B, T, D), (B, T)
+            for number in sorted({numbers[place] for place in places}):
+                rows = [row for row, place in enumerate(places) if numbers[place] == number]
+                first, end = rows[0], rows[-1] + 1  # neighbours, as `sentences` are in the order of the batches
+                chosen = [gold[places[row]] for row in rows]
+                length = int(mask[first:end].sum(1).max())
+                part = hidden[first:end, :length], mask[first:end, :length]
+                share = len(rows) / len(batches[number][0])
+                totals[number] = totals[number] + share * self._loss(*part, chosen, inputs.language, only)
+        return totals
+
+    def _loss(self, hidden: Tensor, mask: Tensor, gold: Sequence[Gold], language: int, only: str | None) -> Tensor:
+        """() of sentences with these hidden vectors."""
         device = hidden.device
         names = list(self.heads) if only is None else [only]
         total: Tensor = hidden.new_zeros(())
@@ -80,7 +109,7 @@ class Network(nn.Module):
             else:
                 target = self._entities([one.entities for one in gold]).to(device)  # (B, T) or (B, T, K)
             weight = 1.0 if only else self.weights[name]
-            loss: Tensor = self.head(name).loss(hidden, target, mask)
+            loss: Tensor = self.head(name, language).loss(hidden, target, mask)
             total = total + weight * loss
         return total
 
@@ -88,7 +117,7 @@ class Network(nn.Module):
         """Ids (B, T) if every sentence is fully annotated, else allowed tags (B, T, K); softmax takes ids with -1."""
         if all(one.dtype != torch.bool for one in gold):
             return _padded(gold, UNKNOWN)
-        if isinstance(self.heads["entities"], SoftmaxHead):
+        if isinstance(self.head("entities"), SoftmaxHead):
             return _padded([_certain(one) for one in gold], UNKNOWN)
         sets = [
             one if one.dtype == torch.bool else nn.functional.one_hot(one, len(self.scheme.tags)).bool() for one in gold
@@ -106,7 +135,8 @@ def targets_of(recipe: Recipe, corpus: Corpus, class_only: Iterable[Sentence]) -
     pos = corpus.pos_labels if heads.pos else ()
     labels: tuple[str, ...] = ()
     if heads.sentence or recipe.neural.training.pretrain_epochs:
-        labels = tuple(sorted({s.label for s in (*corpus.train, *class_only) if s.label is not None}))
+        everything = (*corpus.train, *class_only, *(s for source in corpus.sources for s in source.train))
+        labels = tuple(sorted({sentence.label for sentence in everything if sentence.label is not None}))
     for wanted, found, what in ((heads.pos, pos, "part-of-speech tags"), (heads.sentence, labels, "sentence labels")):
         if wanted and not found:
             raise DataError(

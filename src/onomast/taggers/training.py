@@ -23,11 +23,12 @@ from onomast.progress import progress
 from onomast.recipe import Training
 
 _BUCKET = 20  # batches are cut from shuffled pools of this many batches, sorted by length
+_PAUSE = 5.0  # seconds between checkpoints, at least: an epoch of a few sentences takes less than writing one
 _FILE = "checkpoint.safetensors"
 
 
 class Task(Protocol):
-    """What the loop trains."""
+    """What the loop trains: those of the module's parameters that require a gradient."""
 
     @property
     def module(self) -> nn.Module:
@@ -39,12 +40,12 @@ class Task(Protocol):
         """Tokens of each training example."""
         ...
 
-    def loss(self, indices: Sequence[int]) -> Tensor:
-        """() mean loss of the examples with these indices."""
+    def loss(self, indices: Sequence[int], done: float) -> Tensor:
+        """() mean loss of the examples with these indices; `done` is the share of all steps that lie behind."""
         ...
 
     def score(self) -> Mapping[str, float]:
-        """Dev figures of the module as it is now, such as `{"f1": 0.61, "loss": 2.3}`; empty without dev examples."""
+        """Dev figures of the module as it is, such as `{"f1": 0.61, "dev_loss": 2.3}`; empty without dev examples."""
         ...
 
 
@@ -107,6 +108,7 @@ class _Loop:
         )
         self.best: dict[str, Tensor] = {}
         self.state = _State()
+        self.saved = -math.inf
 
     def run(self) -> list[dict[str, Any]]:
         torch.manual_seed(self.seed)
@@ -115,8 +117,9 @@ class _Loop:
         with progress("training", self.epochs) as advance:
             while not self.state.finished:
                 self._epoch(began, advance)
-        if self.best:
-            self.task.module.load_state_dict(self.best, strict=False)
+        kept = self.best or self.average  # with neither, the last weights as they are
+        if kept:
+            self.task.module.load_state_dict(kept, strict=False)
         return self.state.rows
 
     def _epoch(self, began: float, advance: Any) -> None:
@@ -124,7 +127,6 @@ class _Loop:
         state, settings = self.state, self.settings
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + state.epoch)
         order = batches(self.task.lengths, settings.batch_size, generator)
-        saved = time.monotonic()
         self.task.module.train()
         for indices in order[state.step :]:
             state.total += self._step(indices)
@@ -135,13 +137,13 @@ class _Loop:
             state.seconds = time.monotonic() - began
             if settings.seconds and state.seconds > settings.seconds:
                 break
-            if time.monotonic() - saved > settings.checkpoint_minutes * 60:
+            if time.monotonic() - self.saved > settings.checkpoint_minutes * 60:
                 self._checkpoint()
-                saved = time.monotonic()
         self._close_epoch()
         state.seconds = time.monotonic() - began
         state.finished = state.finished or bool(settings.seconds and state.seconds > settings.seconds)
-        self._checkpoint()
+        if state.finished or time.monotonic() - self.saved > _PAUSE:
+            self._checkpoint()
 
     def _step(self, indices: Sequence[int]) -> float:
         """One update; returns the loss."""
@@ -149,7 +151,7 @@ class _Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.task.loss(indices)
+        loss = self.task.loss(indices, self._done())
         loss.backward()  # type: ignore[no-untyped-call]
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.clip)
@@ -165,11 +167,15 @@ class _Loop:
         settings, state = self.settings, self.state
         if settings.schedule in ("constant", "plateau"):
             return settings.learning_rate * state.rate
-        share = (state.epoch * self.steps_per_epoch + state.step) / (self.epochs * self.steps_per_epoch)
+        share = self._done()
         if share < settings.warmup:
             return settings.learning_rate * max(share / settings.warmup, 0.02)
         left = (1 - share) / (1 - settings.warmup)
         return settings.learning_rate * (left if settings.schedule == "linear" else (1 - math.cos(math.pi * left)) / 2)
+
+    def _done(self) -> float:
+        """The share of all steps that lie behind."""
+        return (self.state.epoch * self.steps_per_epoch + self.state.step) / (self.epochs * self.steps_per_epoch)
 
     def _close_epoch(self) -> None:
         """Score, select, move the schedule, write the row."""
@@ -179,11 +185,11 @@ class _Loop:
             figures = dict(self.task.score()) if settings.dev != "none" else {}
             row = {"epoch": state.epoch + 1, "loss": state.total / max(1, state.step), "rate": self._rate()}
             state.rows.append({**row, **figures, "seconds": round(state.seconds, 2)})
-            score = -figures["loss"] if settings.select == "loss" and "loss" in figures else figures.get("f1")
+            score = -figures["dev_loss"] if settings.select == "loss" and figures else figures.get("f1")
             better = score is not None and score > state.best
             if better and score is not None:
                 state.best, state.best_epoch = score, state.epoch + 1
-            if better or score is None or settings.select == "last":
+            if better and settings.select != "last":
                 self.best = {name: value.detach().clone() for name, value in self.parameters.items()}
         # While dev F1 is still 0 nothing has been learnt yet: lowering the rate then would keep it so.
         nothing_yet = settings.select != "loss" and state.best <= 0
@@ -229,6 +235,7 @@ class _Loop:
         self.folder.mkdir(parents=True, exist_ok=True)
         with atomic_path(self.folder / _FILE) as path:
             save_file({name: value.contiguous() for name, value in tensors.items()}, path, metadata=metadata)
+        self.saved = time.monotonic()
         write_text(self.folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in self.state.rows))
 
     def _resume(self) -> None:

@@ -6,7 +6,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,10 @@ class Vocabulary:
     characters: tuple[str, ...]
     lower: bool = False
     """Words are looked up in lower case."""
+    languages: tuple[str, ...] = ("",)
+    """Languages met in training, the target's first; sentences of any other are read as the target's."""
+    apart: bool = False
+    """Each language has its own words: names are `language<TAB>word`."""
 
     @cached_property
     def word_ids(self) -> dict[str, int]:
@@ -46,24 +50,46 @@ class Vocabulary:
         """Character -> id, from 2."""
         return {character: index for index, character in enumerate(self.characters, 2)}
 
+    @cached_property
+    def language_ids(self) -> dict[str, int]:
+        """Language -> its place in `languages`."""
+        return {language: index for index, language in enumerate(self.languages)}
+
+    def language(self, sentence: Sentence) -> int:
+        """The place of the sentence's language in `languages`; 0, the target's, for one never met."""
+        return self.language_ids.get(sentence.language or "", 0)
+
     def spelling(self, word: str) -> str:
-        """The form under which a word is looked up."""
+        """The form in which a word is looked up in a vectors file."""
         return word.lower() if self.lower else word
 
+    def name(self, word: str, language: int = 0) -> str:
+        """The name of a word in `words`."""
+        return f"{self.languages[language]}\t{self.spelling(word)}" if self.apart else self.spelling(word)
 
-def build_vocabulary(sentences: Iterable[Sentence], *, min_count: int = 1, lower: bool = False) -> Vocabulary:
-    """Words that occur `min_count` times or more, commonest first, and all characters."""
+    @property
+    def spellings(self) -> list[str]:
+        """The forms of `words` in a vectors file, in order."""
+        return [word.partition("\t")[2] for word in self.words] if self.apart else list(self.words)
+
+
+def build_vocabulary(sentences: Iterable[Sentence], *, min_count: int = 1, settings: Vocabulary) -> Vocabulary:
+    """Words that occur `min_count` times or more, commonest first, and all characters.
+
+    `settings` says how words are named; its own words and characters do not matter.
+    """
     words: Counter[str] = Counter()
     characters: Counter[str] = Counter()
     for sentence in sentences:
-        words.update(token.lower() if lower else token for token in sentence.tokens)
+        language = settings.language(sentence)
+        words.update(settings.name(token, language) for token in sentence.tokens)
         for token in sentence.tokens:
             characters.update(token)
     ordered = sorted(words.items(), key=lambda pair: (-pair[1], pair[0]))
-    return Vocabulary(
-        tuple(word for word, count in ordered if count >= min_count),
-        tuple(sorted(characters, key=lambda character: (-characters[character], character))),
-        lower,
+    return replace(
+        settings,
+        words=tuple(word for word, count in ordered if count >= min_count),
+        characters=tuple(sorted(characters, key=lambda character: (-characters[character], character))),
     )
 
 
@@ -109,15 +135,24 @@ class WordInputs:
 class Lexicon:
     """Every distinct word met so far, with all that depends on the word alone."""
 
-    def __init__(self, vocabulary: Vocabulary, vectors: CompactVectors | None, *, affixes: int = 0) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        vectors: CompactVectors | None,
+        *,
+        affixes: int = 0,
+        by_language: bool = False,
+    ) -> None:
         self.vocabulary = vocabulary
         self.vectors = vectors
         self.affixes = affixes
+        self.by_language = by_language
+        """One spelling in two languages counts as two words."""
         self.generation = 0
         self._clear()
 
     def _clear(self) -> None:
-        self.index: dict[str, int] = {}
+        self.index: dict[str | tuple[int, str], int] = {}
         self.generation += 1
         width = 0 if self.vectors is None else self.vectors.width
         self.rows = WordInputs(
@@ -134,10 +169,15 @@ class Lexicon:
         if len(self.index) > _LARGEST_LEXICON:
             self._clear()
         index = self.index
-        new = {token for sentence in sentences for token in sentence.tokens if token not in index}
+        words: list[Sequence[str] | Sequence[tuple[int, str]]] = [sentence.tokens for sentence in sentences]
+        if self.by_language:
+            words = [
+                [(self.vocabulary.language(sentence), token) for token in sentence.tokens] for sentence in sentences
+            ]
+        new = {word for row in words for word in row if word not in index}
         if new:
             self._add(sorted(new))
-        return [np.array([index[token] for token in sentence.tokens], np.int64) for sentence in sentences]
+        return [np.array([index[word] for word in row], np.int64) for row in words]
 
     def inputs(self, numbers: Ids) -> WordInputs:
         """The rows of these lexicon numbers, characters cut to the longest of them."""
@@ -152,16 +192,18 @@ class Lexicon:
             rows.vectors[numbers],
         )
 
-    def _add(self, words: Sequence[str]) -> None:
+    def _add(self, keys: Sequence[str | tuple[int, str]]) -> None:
         first = len(self.index)
+        words = [key if isinstance(key, str) else key[1] for key in keys]
         while first + len(words) > len(self.rows.words):
             self.rows = WordInputs(
                 *(np.concatenate([array, np.zeros_like(array)]) for array in vars(self.rows).values())
             )
         rows, vocabulary = self.rows, self.vocabulary
-        for number, word in enumerate(words, first):
-            self.index[word] = number
-            rows.words[number] = vocabulary.word_ids.get(vocabulary.spelling(word), UNKNOWN_WORD)
+        for number, (key, word) in enumerate(zip(keys, words, strict=True), first):
+            self.index[key] = number
+            language = 0 if isinstance(key, str) else key[0]
+            rows.words[number] = vocabulary.word_ids.get(vocabulary.name(word, language), UNKNOWN_WORD)
             half = LONGEST_WORD // 2
             letters = word if len(word) <= LONGEST_WORD else word[:half] + word[-half:]
             ids = [vocabulary.character_ids.get(letter, 1) for letter in letters] or [1]

@@ -1,0 +1,178 @@
+"""The stages of a fit: what each learns from, what learns in it, and what it says of itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from onomast.corpus import Corpus
+from onomast.recipe import Part, Recipe, Stage, Training, to_toml
+from onomast.sentence import Sentence
+from onomast.taggers.encoders import WordPart
+from onomast.taggers.network import Gold, Network, gold_of
+from onomast.taggers.training import train
+from onomast.taggers.transfer import SourceBatches, chain_of, sentences_of
+
+Score = Callable[[], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """All that a chain of stages needs."""
+
+    recipe: Recipe
+    corpus: Corpus
+    class_only: Sequence[Sentence]
+    """Sentences with a label of their own and no tags."""
+    network: Network
+    fresh: Callable[[], Network]
+    """Builds the network anew, with other first weights."""
+    score: Score
+    """Figures of the network as it is, on the dev sentences; empty without them."""
+    checkpoints: Path | None
+
+    def run(self) -> list[dict[str, Any]]:
+        """Train stage after stage; rows of figures, one an epoch, with the stage's name where there are several."""
+        settings = self.recipe.neural.training
+        rows: list[dict[str, Any]] = []
+        if settings.pretrain_epochs:
+            rows += [{"stage": "pretrain", **row} for row in self._pretrain(settings)]
+        stages = chain_of(self.recipe, self.corpus)
+        for number, stage in enumerate(stages, start=1):
+            name = f"{number} {'+'.join(stage.corpus)}"
+            found = self._stage(stage, f"stage-{number}" if len(stages) > 1 else "")
+            rows += [{"stage": name, **row} if len(stages) > 1 else row for row in found]
+        return rows
+
+    def _pretrain(self, settings: Training) -> list[dict[str, Any]]:
+        """The sentence head alone, on every sentence that has a label (joint labelling, section 3.3)."""
+        sentences = [sentence for sentence in (*self.corpus.train, *self.class_only) if sentence.label is not None]
+        settings = replace(
+            settings, epochs=settings.pretrain_epochs, steps=0, schedule="constant", select="last", dev="none"
+        )
+        return self._train(Fit(self.network, sentences, self.score, only="sentence"), settings, "pretrain")
+
+    def _stage(self, stage: Stage, folder: str) -> list[dict[str, Any]]:
+        settings = self.recipe.neural.training
+        if stage.epochs or stage.steps:
+            settings = replace(settings, epochs=max(1, stage.epochs), steps=stage.steps)
+        if stage.learning_rate:
+            settings = replace(settings, learning_rate=stage.learning_rate)
+        self._reset(stage.reset)
+        joint = "joint" in stage.corpus
+        beside = SourceBatches(self.corpus.sources, self.recipe.sources) if joint and self.corpus.sources else None
+        fit = Fit(self.network, sentences_of(stage, self.corpus), self.score, beside=beside)
+        with _frozen(self.network, stage.frozen):
+            return self._train(fit, settings, folder)
+
+    def _reset(self, parts: Sequence[Part]) -> None:
+        if not parts:
+            return
+        fresh = self.fresh()
+        for name in parts:
+            for old, new in zip(parts_of(self.network, name), parts_of(fresh, name), strict=True):
+                old.load_state_dict(new.state_dict())
+
+    def _train(self, fit: Fit, settings: Training, folder: str) -> list[dict[str, Any]]:
+        where = self.checkpoints / folder if self.checkpoints else None
+        run = _fingerprint(self.recipe, (*self.corpus.train, *self.corpus.dev, *self.class_only), self.corpus.sources)
+        return train(fit, settings, seed=self.recipe.seed, run=run, folder=where)
+
+
+class Fit:
+    """A `training.Task`: these sentences, this network, and perhaps batches of sources beside them."""
+
+    def __init__(
+        self,
+        network: Network,
+        sentences: Sequence[Sentence],
+        score: Score,
+        *,
+        only: str | None = None,
+        beside: SourceBatches | None = None,
+    ) -> None:
+        self.module = network
+        self.sentences = sentences
+        self.lengths = [len(sentence) for sentence in sentences]
+        self.score = score
+        self.only = only
+        """Train one head alone."""
+        self.beside = beside
+        self._gold: dict[int, Gold] = {}
+
+    def loss(self, indices: Sequence[int], done: float) -> Tensor:
+        """() loss of these sentences, plus mu times that of one batch of a source."""
+        mu = self.beside.weight(done) if self.beside else 0.0
+        batches = [[self.sentences[index] for index in indices]]
+        if self.beside and mu:
+            batches.append(self.beside.draw())
+        with _half_precision(next(self.module.parameters()).device):
+            losses = self.module.losses(
+                [(batch, [self._gold_of(sentence) for sentence in batch]) for batch in batches], self.only
+            )
+        return losses[0] + mu * losses[1] if len(losses) > 1 else losses[0]
+
+    def _gold_of(self, sentence: Sentence) -> Gold:
+        """The sentence's gold, looked up once; the sentence itself lives as long as this object."""
+        found = self._gold.get(id(sentence))
+        if found is None:
+            found = self._gold[id(sentence)] = gold_of(sentence, self.module.targets)
+        return found
+
+
+def parts_of(network: Network, name: Part) -> list[nn.Module]:
+    """The modules that a recipe's name of a part means."""
+    if name == "heads":
+        return list(network.heads.values())
+    if name == "lstm":
+        return [network.encoder.lstm]
+    words = [part for part in network.encoder.parts if isinstance(part, WordPart)]
+    if name == "words":
+        return list[nn.Module](words)
+    return [part for part in network.encoder.parts if not isinstance(part, WordPart)]
+
+
+@contextmanager
+def _frozen(network: Network, names: Sequence[Part]) -> Iterator[None]:
+    """Keep these parts from learning, for the time of the block."""
+    parameters = [
+        parameter
+        for name in names
+        for part in parts_of(network, name)
+        for parameter in part.parameters()
+        if parameter.requires_grad
+    ]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+
+
+def _fingerprint(recipe: Recipe, sentences: Sequence[Sentence], sources: Sequence[Corpus]) -> str:
+    """Names a run: checkpoints of another recipe or other sentences must not be resumed from."""
+    digest = hashlib.sha256(to_toml(recipe).encode())
+    everything = [*sentences, *(sentence for source in sources for sentence in source.train)]
+    for one in everything:
+        seen = (one.tokens, one.tags, one.pos, one.label, one.language, one.unannotated)
+        digest.update(repr(seen).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+@contextmanager
+def _half_precision(device: torch.device) -> Iterator[None]:
+    """bf16 on a GPU that has it; single precision on a CPU."""
+    if device.type == "cuda" and torch.cuda.is_bf16_supported():
+        with torch.autocast("cuda", torch.bfloat16):
+            yield
+    else:
+        yield

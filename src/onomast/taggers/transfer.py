@@ -1,0 +1,96 @@
+"""What other languages' and domains' labelled sentences do in a fit: which count, how often, in which stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from onomast.corpus import Corpus
+from onomast.errors import DataError, RecipeError, nearest
+from onomast.recipe import Recipe, Sources, Stage
+from onomast.sentence import Sentence
+
+
+def with_sources(corpus: Corpus, recipe: Recipe) -> Corpus:
+    """The corpus with its sources as the recipe wants them: chosen, sampled, each with a language of its own name.
+
+    Raises RecipeError for a weight of a source that is not there.
+    """
+    settings = recipe.sources
+    names = [source.name for source in corpus.sources]
+    for name in settings.weights:
+        if corpus.sources and name not in names:
+            raise RecipeError(f"there is no such source; {nearest(name, names)}", key=f"sources.weights.{name}")
+    kept = []
+    for source in corpus.sources:
+        if settings.weights.get(source.name, 1.0) <= 0:
+            continue
+        if 0 < settings.limit < len(source.train):
+            source = source.sample(settings.limit, recipe.seed)
+        train = tuple(
+            sentence if sentence.language else replace(sentence, language=source.name)
+            for sentence in source.train
+            if len(sentence)
+        )
+        kept.append(replace(source, train=train))
+    return replace(corpus, sources=tuple(kept))
+
+
+def chain_of(recipe: Recipe, corpus: Corpus) -> tuple[Stage, ...]:
+    """The recipe's stages; where it has none, one of everything there is.
+
+    Raises RecipeError for a stage that names an unknown source, DataError for one with nothing to learn from.
+    """
+    if not recipe.stage:
+        kind = "target" if not corpus.sources else "joint" if corpus.train else "sources"
+        return (Stage((kind,)),)
+    names = [source.name for source in corpus.sources]
+    for number, stage in enumerate(recipe.stage, start=1):
+        for name in stage.corpus:
+            if name not in ("target", "sources", "joint", *names):
+                raise RecipeError(
+                    f"stage {number} learns from {name!r}; {nearest(name, ['target', 'sources', 'joint', *names])}",
+                    key="stage.corpus",
+                )
+        if not corpus.train and set(stage.corpus) & {"target", "joint"}:
+            raise DataError(
+                f"stage {number} of recipe {recipe.name} needs target sentences; leave it out, or give some"
+            )
+        if not corpus.sources and set(stage.corpus) != {"target"}:
+            raise DataError(f"stage {number} of recipe {recipe.name} needs sources; give --source FILE once or more")
+    return recipe.stage
+
+
+def sentences_of(stage: Stage, corpus: Corpus) -> list[Sentence]:
+    """What a stage learns from in its own right: target sentences, or those of the sources it names."""
+    sentences: list[Sentence] = []
+    for name in stage.corpus:
+        if name in ("target", "joint"):
+            sentences += corpus.train
+        else:
+            sentences += [s for source in corpus.sources if name in ("sources", source.name) for s in source.train]
+    return sentences
+
+
+class SourceBatches:
+    """Draws batches of one source each, of sentences of like length; all chance is torch's own random state."""
+
+    def __init__(self, sources: Sequence[Corpus], settings: Sources) -> None:
+        self.settings = settings
+        self.sources = [sorted(source.train, key=len) for source in sources if source.train]
+        weights = [settings.weights.get(source.name, 1.0) for source in sources if source.train]
+        sizes = torch.tensor([len(sentences) for sentences in self.sources], dtype=torch.float64)
+        self.chances = sizes**settings.smoothing * torch.tensor(weights, dtype=torch.float64)
+
+    def draw(self) -> list[Sentence]:
+        """The sentences of one step: neighbours in the order of their lengths."""
+        sentences = self.sources[int(torch.multinomial(self.chances, 1))]
+        size = self.settings.batch_size
+        first = int(torch.randint(max(1, len(sentences) - size + 1), ()))
+        return sentences[first : first + size]
+
+    def weight(self, done: float) -> float:
+        """mu after this share of all steps."""
+        return self.settings.mu * (1 - done if self.settings.schedule == "falling" else 1.0)
