@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onomast.corpus import Corpus
+from onomast.data.scripts import converted, converted_corpus, require_script, restored
 from onomast.errors import DataError, ModelError, OnomastError, RecipeError
 from onomast.files import atomic_path, write_text
 from onomast.recipe import Recipe, read_recipe, to_toml
@@ -72,6 +73,7 @@ class LinearTagger:
             raise RecipeError(f"{self.recipe.scheme!r} is not possible; known: {', '.join(_STYLES)}", key="scheme")
         new_trainer(self.recipe.linear)  # complains before any work is done
         _require_tags(corpus)
+        corpus = converted_corpus(corpus, self.recipe.script)
         scheme = TagScheme(corpus.labels, self.recipe.scheme)
         features = self.recipe.linear.features
         resources = Resources.read(features)
@@ -86,7 +88,8 @@ class LinearTagger:
     def tag(self, sentences: Sequence[Sentence]) -> list[Sentence]:
         """New sentences with the best legal tags; `confidence` is each tag's probability among all legal sequences."""
         model = self._fitted()
-        return [tagged for chunk in _chunks(sentences) for tagged in model.tag(chunk)]
+        seen = converted(sentences, self.recipe.script)
+        return restored((tagged for chunk in _chunks(seen) for tagged in model.tag(chunk)), sentences)
 
     def save(self, folder: Path) -> None:
         """Write `model.crfsuite`, lists, vectors, `recipe.toml`, and `tags.json` with the checksums of them all."""
@@ -111,6 +114,7 @@ class LinearTagger:
         scheme = TagScheme(tuple(described["labels"]), described["style"])
         try:
             recipe = read_recipe(folder / "recipe.toml")
+            require_script(recipe.script)
             features = recipe.linear.features
             lists = {Path(name).stem: contents[name] for name in features.lists}
             resources = Resources(lists, None if features.clusters is None else contents[features.clusters])
@@ -259,7 +263,8 @@ def _notes(corpus: Corpus) -> Iterator[str]:
 
 
 def _extractor(recipe: Recipe, resources: Resources, vectors: VectorFeatures | None) -> FeatureExtractor:
-    return FeatureExtractor(recipe.linear.features, resources.word_lists(), resources.cluster_of(), vectors)
+    lists, clusters = resources.word_lists(recipe.script), resources.cluster_of(recipe.script)
+    return FeatureExtractor(recipe.linear.features, lists, clusters, vectors)
 
 
 def _with_features_in(recipe: Recipe, resources: Resources, folder: Path | None) -> Recipe:

@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from onomast.data.scripts import convert_token, require_script
 from onomast.data.segment import SEGMENTERS
 from onomast.errors import DataError, MissingExtra, OnomastError, nearest
 from onomast.files import atomic_path
@@ -61,6 +62,7 @@ def train_vectors(
     *,
     exclude: Iterable[Sequence[str]] = (),
     segmenter: str | None = None,
+    script: str = "",
     width: int = 100,
     epochs: int = 10,
     min_count: int = 2,
@@ -76,6 +78,7 @@ def train_vectors(
 
     `exclude`: sentences, as tokens, to be cut out wherever they stand in a line, white space aside. `segmenter`: how
     lines become tokens; by default `unicode`, or `spaces` where a script without spaces is already cut by them.
+    `script`: that into which a recipe converts tokens; done last, so `exclude` holds the original ones.
     `minn`, `maxn`: lengths of the n-grams (`maxn` 0: none). Only `workers=1` gives the same result again.
     Raises MissingExtra without gensim, DataError for a file that cannot be read or has too little text.
     """
@@ -94,7 +97,7 @@ def train_vectors(
     except ImportError:
         raise MissingExtra("gensim", "vectors") from None
     with TemporaryDirectory() as folder:
-        text = _Text(paths, segmenter or _guess_segmenter(paths), Exclusion(exclude))
+        text = _Text(paths, segmenter or _guess_segmenter(paths), Exclusion(exclude), script)
         tokenised = Path(folder) / "tokens"
         text.write(tokenised)
         if text.common(min_count) == 0:
@@ -161,10 +164,11 @@ class Exclusion:
 class _Text:
     """The lines of raw files, cut into tokens; what was met on the way is counted."""
 
-    def __init__(self, paths: Sequence[str | Path], segmenter: str, exclusion: Exclusion) -> None:
+    def __init__(self, paths: Sequence[str | Path], segmenter: str, exclusion: Exclusion, script: str = "") -> None:
         if segmenter not in SEGMENTERS:
             raise OnomastError(f"there is no segmenter {segmenter!r}; {nearest(segmenter, SEGMENTERS)}")
-        self.paths, self.segmenter, self.exclusion = paths, segmenter, exclusion
+        require_script(script)
+        self.paths, self.segmenter, self.exclusion, self.script = paths, segmenter, exclusion, script
         self.tokens = self.pieces = self.skipped = 0
         self._counts: dict[str, int] = {}
 
@@ -174,6 +178,8 @@ class _Text:
         with path.open("w", encoding="utf-8", newline="\n") as out, progress("Cutting text", None) as advance:
             for number, line in enumerate(self._lines()):
                 for piece in self.exclusion.pieces([line[start:end] for start, end in cut(line)]):
+                    if self.script:
+                        piece = [convert_token(token, self.script).text for token in piece]
                     out.write(" ".join(piece) + "\n")
                     self.pieces += 1
                     self.tokens += len(piece)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from onomast.data.scripts import convert_token
 from onomast.errors import RecipeError
 from onomast.recipe import Features
 
@@ -62,12 +63,13 @@ class Resources:
             lists[Path(name).stem] = _read(name, _LISTS)
         return cls(lists, None if templates.clusters is None else _read(templates.clusters, _CLUSTERS))
 
-    def word_lists(self) -> list[WordList]:
-        """The lists, ready to match."""
-        return [WordList(name, _text(content, name, _LISTS).splitlines()) for name, content in self.lists.items()]
+    def word_lists(self, script: str = "") -> list[WordList]:
+        """The lists, ready to match; `script`: that into which the recipe converts tokens."""
+        texts = {name: _text(content, name, _LISTS) for name, content in self.lists.items()}
+        return [WordList(name, [_in(script, entry) for entry in text.splitlines()]) for name, text in texts.items()]
 
-    def cluster_of(self) -> dict[str, str]:
-        """Word -> cluster. Raises RecipeError for a line without a tab."""
+    def cluster_of(self, script: str = "") -> dict[str, str]:
+        """Word -> cluster, the words in `script` if one is given. Raises RecipeError for a line without a tab."""
         found: dict[str, str] = {}
         text = "" if self.clusters is None else _text(self.clusters, "the file", _CLUSTERS)
         for number, line in enumerate(text.split("\n"), start=1):
@@ -76,7 +78,7 @@ class Resources:
             word, tab, cluster = line.rstrip("\r").partition("\t")
             if not tab or not cluster.strip():
                 raise RecipeError(f"line {number} is {line!r}; expected a word, a tab and its cluster", key=_CLUSTERS)
-            found[word] = cluster.strip()
+            found[_in(script, word)] = cluster.strip()
         return found
 
     def files(self) -> dict[str, bytes]:
@@ -92,6 +94,11 @@ class Resources:
             names = [str(folder / name) for name in names]
             clusters = clusters and str(folder / clusters)
         return dataclasses.replace(templates, lists=tuple(names), clusters=clusters)
+
+
+def _in(script: str, entry: str) -> str:
+    """An entry of one or more words in the script that the tagger sees."""
+    return " ".join(convert_token(word, script).text for word in entry.split()) if script else entry
 
 
 def _read(name: str, key: str) -> bytes:
