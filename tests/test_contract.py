@@ -70,6 +70,7 @@ RECIPES = {
     "crf-fasttext": replace(linear("crf-fasttext"), vectors="linear.features.vectors"),
     "bilstm-softmax": neural("bilstm-softmax"),
     "bilstm-crf": neural("bilstm-crf"),
+    "bilstm-crf-fasttext": replace(neural("bilstm-crf-fasttext"), vectors="neural.words.vectors"),
     "bilstm-crf-pos": neural("bilstm-crf-pos", predicts_pos=True),
     "bcrf": neural("bcrf"),
     "joint-sentence": neural("joint-sentence"),
