@@ -247,6 +247,24 @@ def test_legal_paths_of_allowed_tags_are_the_ways_to_complete_the_annotation(sty
 
 
 @pytest.mark.parametrize("style", TAGGERS)
+@pytest.mark.parametrize("unannotated", [("A",), ("B",), ("A", "B"), ("unheard of",)])
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_what_an_annotation_without_a_label_allows_is_what_may_have_been_there(
+    style: Style, unannotated: tuple[str, ...], length: int
+) -> None:
+    """The legal paths are those whose entities are the annotated ones and, besides, any of the left-out labels."""
+    scheme = TagScheme(LABELS, style)
+    complete = list(all_span_sets(length))
+    paths = [scheme.encode(tags_of(spans, length)) for spans in complete]
+    for annotated in complete:
+        allowed = scheme.allowed(tags_of(annotated, length), unannotated).tolist()
+        for other, path in zip(complete, paths, strict=True):
+            more = set(other) - set(annotated)
+            fits = set(annotated) <= set(other) and all(span.label in unannotated for span in more)
+            assert fits == all(row[tag] for row, tag in zip(allowed, path, strict=True)), (annotated, other)
+
+
+@pytest.mark.parametrize("style", TAGGERS)
 @given(case=entities())
 def test_full_annotation_allows_exactly_the_true_tag(style: Style, case: tuple[list[Span], int]) -> None:
     scheme, tags = TagScheme(LABELS, style), tags_of(*case)

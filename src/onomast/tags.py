@@ -194,26 +194,29 @@ class TagScheme:
             label = split_tag(error.args[0])[1]
             raise OnomastError(f"label {label!r} is not one the tagger knows; {nearest(label, self.labels)}") from None
 
-    def allowed(self, tags: Tags) -> npt.NDArray[np.bool_]:
+    def allowed(self, tags: Tags, unannotated: Iterable[str] = ()) -> npt.NDArray[np.bool_]:
         """bool (T, K): the tags each token may have, given IOB2 tags some of which are not annotated.
 
         Beside a token that is not annotated an entity may go on or end: `B-PER` before `None` is B or S in IOBES.
+        Where `unannotated` names labels that the annotation leaves out, an `O` may be any tag of theirs (of those this
+        scheme has); the legal paths of these tags keep every annotated entity as it is.
         """
         import numpy as np
 
+        left_out = {"", *unannotated}
+        outside = np.array([split_tag(tag)[1] in left_out for tag in self.tags])
         allowed: npt.NDArray[np.bool_] = np.zeros((len(tags), len(self.tags)), bool)
         for index, tag in enumerate(tags):
-            if tag is None:
-                allowed[index] = True
+            if tag is None or tag == OUTSIDE:
+                after_entity = index > 0 and tags[index - 1] not in (None, OUTSIDE)
+                allowed[index] = True if tag is None else outside & self.starts if after_entity else outside
                 continue
             after = tags[index + 1] if index + 1 < len(tags) else OUTSIDE
             follows = ("I-" + split_tag(tag)[1], OUTSIDE) if after is None else (after,)
             for following in follows:
-                window = [following] if tag == OUTSIDE else [tag, following]
-                if tag != OUTSIDE and split_tag(tag)[0] == "I":
-                    window = ["B-" + split_tag(tag)[1], *window]
-                converted = convert(window, "iob2", self.style)
-                allowed[index, self.ids[OUTSIDE if tag == OUTSIDE else str(converted[-2])]] = True
+                before = ("B-" + split_tag(tag)[1],) if split_tag(tag)[0] == "I" else ()
+                converted = convert([*before, tag, following], "iob2", self.style)
+                allowed[index, self.ids[str(converted[-2])]] = True
         return allowed
 
     def decode(self, ids: Iterable[int], orphan: Orphan = "conlleval") -> tuple[Tag, ...]:

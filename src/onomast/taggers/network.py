@@ -150,8 +150,8 @@ def targets_of(recipe: Recipe, corpus: Corpus, class_only: Iterable[Sentence]) -
 def gold_of(sentence: Sentence, targets: Targets) -> Gold:
     """Ids of the sentence's annotation. Raises OnomastError for an entity label that is not among the targets."""
     tags = sentence.tags if sentence.tags is not None else (None,) * len(sentence)
-    if None in tags:
-        entities = torch.from_numpy(targets.scheme.allowed(tags))  # (T, K)
+    if None in tags or sentence.unannotated:
+        entities = torch.from_numpy(targets.scheme.allowed(tags, sentence.unannotated))  # (T, K)
     else:
         entities = torch.tensor(targets.scheme.encode(tags))  # (T,)
     pos_ids = {name: index for index, name in enumerate(targets.pos)}
