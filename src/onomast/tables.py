@@ -48,6 +48,8 @@ def to_table(value: Any) -> Any:
 
 def _checked(kind: Any, value: Any, key: str) -> Any:
     """`value` as the type `kind`, or RecipeError."""
+    if kind is Any:
+        return value
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         errors = []
