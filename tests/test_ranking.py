@@ -49,6 +49,9 @@ def test_features_are_those_counted_by_hand() -> None:
     assert found["entities"] == pytest.approx(3 / 4)
     # Words of its entities (2020 has no letter): asha, juma, dodoma twice; all known.
     assert found["names"] == 1.0
+    # Words with a label that both have: asha and juma are always PER, dodoma (twice) is LOC in one of two; without one,
+    # mji and wa: they never have a label there.
+    assert found["agreement"] == pytest.approx(((1 + 1 + 2 * 1 / 2) / 4 + 1) / 2)
     # Words before an entity: alienda (LOC), wa (LOC), ulifurahi (DATE); the source has wa before LOC.
     assert found["contexts"] == pytest.approx(1 / 3)
     # Words: asha juma alienda dodoma mji wa dodoma ulifurahi; not known: alienda, ulifurahi.
@@ -63,9 +66,9 @@ def test_features_are_those_counted_by_hand() -> None:
     # Entity tokens: 5 of 10 against 5 of 9.
     assert found["density"] == pytest.approx((5 / 10) / (5 / 9))
     # Capitals after the first word: Juma, Dodoma, Dodoma of 6 (alienda, wa, ulifurahi are not) against Dodoma of 7.
-    assert found["capitals"] == pytest.approx(1 - abs(3 / 6 - 1 / 7))
+    assert found["capitals"] == pytest.approx((1 / 7) / (3 / 6))
     # Among words of entities: Juma, Dodoma, Dodoma of 3 against Dodoma of juma, dodoma, Dodoma.
-    assert found["name_capitals"] == pytest.approx(1 - abs(3 / 3 - 1 / 3))
+    assert found["name_capitals"] == pytest.approx((1 / 3) / (3 / 3))
 
 
 def test_letter_sequences_are_compared_by_their_shares() -> None:

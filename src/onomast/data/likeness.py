@@ -5,6 +5,7 @@ Nothing is trained and no language is known here; `ranking.py` makes one score o
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +36,8 @@ class Profile:
     entities: Mapping[tuple[str, str], int]
     names: Mapping[tuple[str, str], int]
     """Words of entities, with the label."""
+    others: Mapping[str, int]
+    """Words outside of entities."""
     name_ngrams: Mapping[tuple[str, str], int]
     contexts: Mapping[tuple[str, str], int]
     """The word before an entity, with the label of the entity."""
@@ -75,6 +78,7 @@ def profile_of(sentences: Sequence[Sentence]) -> Profile:
         capitals=_capitals(inner),
         entities=_plain_pairs({(" ".join(mention), label): count for (mention, label), count in mentions.items()}),
         names=names,
+        others=_others(words, names),
         name_ngrams=_name_ngrams(names),
         contexts=_plain_pairs(before),
         labels=labels,
@@ -97,6 +101,13 @@ def _words(tokens: Mapping[str, int]) -> Counter[str]:
         if _has_letter(token):
             words[_plain(token)] += count
     return words
+
+
+def _others(words: Mapping[str, int], names: Mapping[tuple[str, str], int]) -> Counter[str]:
+    others = Counter(words)
+    for (word, _), count in names.items():
+        others[word] -= count
+    return +others
 
 
 def _plain_pairs(pairs: Mapping[tuple[str, str], int]) -> Counter[tuple[str, str]]:
@@ -199,11 +210,31 @@ def _density(target: Profile, source: Profile) -> float:
 
 
 def _capital_habits(target: Profile, source: Profile) -> float:
-    return 1 - abs(_part(target.capitals) - _part(source.capitals))
+    return _ratio(_part(target.capitals), _part(source.capitals))
 
 
 def _name_capital_habits(target: Profile, source: Profile) -> float:
-    return 1 - abs(_part(target.name_capitals) - _part(source.name_capitals))
+    return _ratio(_part(target.name_capitals), _part(source.name_capitals))
+
+
+def _agreement(target: Profile, source: Profile) -> float:
+    """Of the words that both have: how probable the target's label (or none) is in the source; 0 where none is shared.
+
+    The mean over the target's entity words and its other words, so that those, the most, do not drown these.
+    """
+    parts = []
+    for counts in (target.names, {(word, ""): count for word, count in target.others.items()}):
+        shared = {key: count for key, count in counts.items() if key[0] in source.words}
+        same = math.fsum(count * _probability(key, source) for key, count in shared.items())
+        if shared:
+            parts.append(same / sum(shared.values()))
+    return math.fsum(parts) / len(parts) if parts else 0.0
+
+
+def _probability(key: tuple[str, str], source: Profile) -> float:
+    """Of a word's occurrences in the source, the share under this label, or outside of entities (an empty label)."""
+    word, label = key
+    return (source.names.get(key, 0) if label else source.others.get(word, 0)) / source.words[word]
 
 
 @dataclass(frozen=True)
@@ -228,6 +259,7 @@ FEATURES: Mapping[str, Feature] = {
     "name_ngrams": Feature(
         lambda target, source: _common(target.name_ngrams, source.name_ngrams), "spells entities {} alike", True
     ),
+    "agreement": Feature(_agreement, "labels shared words {} alike", True),
     "contexts": Feature(
         lambda target, source: _share(target.contexts, source.contexts),
         "has {} of the words before its entities",

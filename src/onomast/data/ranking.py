@@ -19,6 +19,7 @@ WEIGHTS: Mapping[str, float] = {
     "entities": 1.0,
     "names": 1.0,
     "name_ngrams": 1.0,
+    "agreement": 1.0,
     "contexts": 1.0,
     "words": 1.0,
     "types": 1.0,
