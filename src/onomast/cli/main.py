@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from onomast._version import __version__
-from onomast.cli import data, segment, vectors
+from onomast.cli import convert, data, grid, segment, transfer, vectors
 from onomast.cli.common import FILES, Columns, File, Html, Json, Model, emit_json, named, say, show
 from onomast.errors import OnomastError, RecipeError
 
@@ -26,7 +26,7 @@ app = typer.Typer(
     help="Named-entity recognition when labels are scarce: check a labelled file, train, score, compare, tag raw text.",
     epilog="Start with: onomast train sample:swahili-news/train --test sample:swahili-news/test --out model",
 )
-for name, group in (("data", data), ("vectors", vectors), ("segment", segment)):
+for name, group in (("data", data), ("vectors", vectors), ("segment", segment), ("transfer", transfer), ("grid", grid)):
     app.add_typer(group.app, name=name)
 
 
@@ -258,3 +258,6 @@ def recipes(name: Annotated[str | None, typer.Argument(help="Show this one, with
     for known in recipe_names():
         recipe = read_recipe(known)
         print(f"{known:22} {recipe.tagger:7} {recipe.description}")
+
+
+app.command()(convert.convert)

@@ -113,10 +113,15 @@ def write(sentences: Iterable[Sentence], path: str | Path, *, format: str | None
     `format` (a name of WRITERS) is taken from the file name where it is None; a name ending in .gz is compressed.
     Raises DataError for a sentence that the format cannot hold.
     """
-    name = format or _WRITER_OF.get(Source(str(path)).suffix, "columns")
+    name = format or writer_of(path) or "columns"
     if name not in WRITERS:
         raise DataError(f"there is no writer {name!r}; {nearest(name, WRITERS)}", path=path)
     WRITERS[name](sentences, str(path), style)
+
+
+def writer_of(path: str | Path) -> str | None:
+    """The name in WRITERS that a file name calls for by its suffix (.gz aside); None: it calls for none."""
+    return _WRITER_OF.get(Source(str(path)).suffix)
 
 
 def _column_names(columns: str | Iterable[str] | None) -> tuple[str, ...] | None:

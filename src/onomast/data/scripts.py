@@ -36,7 +36,7 @@ class Conversion:
     text: str
     """Never empty, unless the token was: one of which nothing is left stays as it was."""
     left: str = ""
-    """Characters of `text` in another script than asked for: there was no way to convert them."""
+    """Characters of `text` that stayed as they were, being of another script than asked for."""
     lost: str = ""
     """Characters of the token that another letter, or none, stands for, as the script has none of its own for them."""
 
@@ -59,7 +59,8 @@ def convert_token(token: str, script: str) -> Conversion:
 @lru_cache(_REMEMBERED)
 def _remembered(token: str, script: str) -> Conversion:
     text, lost = CONVERTERS[script](token)
-    text = text or token
+    if not text:
+        return Conversion(token, left=token)
     return Conversion(text, "".join(_foreign(script.partition(":")[0]).findall(text)), lost)
 
 
@@ -171,7 +172,10 @@ def _runs(script: str) -> regex.Pattern[str]:
 
 
 def _to_latin(token: str) -> tuple[str, str]:
-    """Any script to ASCII by anyascii, a character at a time; vowels that are not written (Devanagari's a) stay so."""
+    """Any script to ASCII by anyascii, a character at a time; vowels that are not written (Devanagari's a) stay so.
+
+    Bare alif is `a`; anyascii drops it.
+    """
     if token.isascii():
         return token, ""
     try:
@@ -181,7 +185,7 @@ def _to_latin(token: str) -> tuple[str, str]:
     made: list[str] = []
     lost: list[str] = []
     for character in unicodedata.normalize("NFC", token):
-        written = anyascii(character)
+        written = "a" if character == "ا" else anyascii(character)
         if not written:
             lost.append(character)
         made.append(character if written != "".join(written.split()) else written)
