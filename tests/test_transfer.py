@@ -23,8 +23,9 @@ from onomast.taggers.baseline import entity_f1
 from onomast.taggers.encoders import PerLanguage
 from onomast.taggers.network import Network, gold_of
 from onomast.taggers.neural import NeuralTagger
+from onomast.taggers.sources import with_sources
 from onomast.taggers.stages import Fit, parts_of
-from onomast.taggers.transfer import SourceBatches, chain_of, with_sources
+from onomast.taggers.transfer import SourceBatches, chain_of
 
 SMALL = {
     "neural.words.width": "16",

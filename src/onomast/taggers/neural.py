@@ -22,9 +22,9 @@ from onomast.taggers.baseline import entity_f1, tag_by_list
 from onomast.taggers.encoders import LSTMEncoder
 from onomast.taggers.folder import seal, unseal
 from onomast.taggers.network import Network, Targets, gold_of, names, tag_weights, targets_of
+from onomast.taggers.sources import with_sources
 from onomast.taggers.stages import Lessons
 from onomast.taggers.training import threads
-from onomast.taggers.transfer import with_sources
 from onomast.taggers.vectors import CompactVectors, coverage_warning, open_vectors
 from onomast.taggers.vocabulary import Vocabulary, build_vocabulary
 from onomast.tags import TagScheme

@@ -1,9 +1,8 @@
-"""What other languages' and domains' labelled sentences do in a fit: which count, how often, in which stage."""
+"""What other languages' and domains' labelled sentences do in a neural fit: how often, in which stage."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 
@@ -11,31 +10,6 @@ from onomast.corpus import Corpus
 from onomast.errors import DataError, RecipeError, nearest
 from onomast.recipe import Recipe, Sources, Stage
 from onomast.sentence import Sentence
-
-
-def with_sources(corpus: Corpus, recipe: Recipe) -> Corpus:
-    """The corpus with its sources as the recipe wants them: chosen, sampled, each with a language of its own name.
-
-    Raises RecipeError for a weight of a source that is not there.
-    """
-    settings = recipe.sources
-    names = [source.name for source in corpus.sources]
-    for name in settings.weights:
-        if corpus.sources and name not in names:
-            raise RecipeError(f"there is no such source; {nearest(name, names)}", key=f"sources.weights.{name}")
-    kept = []
-    for source in corpus.sources:
-        if settings.weights.get(source.name, 1.0) <= 0:
-            continue
-        if 0 < settings.limit < len(source.train):
-            source = source.sample(settings.limit, recipe.seed)
-        train = tuple(
-            sentence if sentence.language else replace(sentence, language=source.name)
-            for sentence in source.train
-            if len(sentence)
-        )
-        kept.append(replace(source, train=train))
-    return replace(corpus, sources=tuple(kept))
 
 
 def chain_of(recipe: Recipe, corpus: Corpus) -> tuple[Stage, ...]:

@@ -1,0 +1,53 @@
+"""Which sources teach along, with how many of their sentences, and how often each counts for a tagger without batches.
+
+The neural tagger's batches and stages of sources are in `transfer.py`; here is no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from onomast.corpus import Corpus
+from onomast.errors import RecipeError, nearest
+from onomast.recipe import Recipe, Sources
+from onomast.sentence import Sentence
+
+
+def with_sources(corpus: Corpus, recipe: Recipe) -> Corpus:
+    """The corpus with its sources as the recipe wants them: chosen, sampled, each with a language of its own name.
+
+    Raises RecipeError for a weight of a source that is not there.
+    """
+    settings = recipe.sources
+    names = [source.name for source in corpus.sources]
+    for name in settings.weights:
+        if corpus.sources and name not in names:
+            raise RecipeError(f"there is no such source; {nearest(name, names)}", key=f"sources.weights.{name}")
+    kept = []
+    for source in corpus.sources:
+        if settings.weights.get(source.name, 1.0) <= 0:
+            continue
+        if 0 < settings.limit < len(source.train):
+            source = source.sample(settings.limit, recipe.seed)
+        train = tuple(
+            sentence if sentence.language else replace(sentence, language=source.name)
+            for sentence in source.train
+            if len(sentence)
+        )
+        kept.append(replace(source, train=train))
+    return replace(corpus, sources=tuple(kept))
+
+
+def repeated(corpus: Corpus, settings: Sources) -> list[Sentence]:
+    """Training sentences of target and sources, those that count more several times.
+
+    The target counts 1, a source mu times its weight; whatever counts least stands there once, the others so much more
+    often, rounded. With mu 0 the sources are left out. Raises RecipeError for a mu below 0.
+    """
+    if settings.mu < 0:
+        raise RecipeError(f"is {settings.mu}; expected 0 (without sources) or more", key="sources.mu")
+    parts = [(1.0, corpus.train)]
+    parts += [(settings.mu * settings.weights.get(source.name, 1.0), source.train) for source in corpus.sources]
+    parts = [(weight, sentences) for weight, sentences in parts if weight > 0 and sentences]
+    least = min((weight for weight, _ in parts), default=1.0)
+    return [sentence for weight, sentences in parts for sentence in sentences * round(weight / least)]
