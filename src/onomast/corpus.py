@@ -25,11 +25,9 @@ class Corpus:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Entity labels of the training sentences, sorted; those of the sources where there are none to train on."""
-        if not self.train and self.sources:
-            return tuple(sorted({label for source in self.sources for label in source.labels}))
-        found = {split_tag(tag)[1] for sentence in self.train for tag in set(sentence.tags or ())}
-        return tuple(sorted(found - {""}))
+        """Entity labels of the training sentences, sorted; those of the sources where there is no entity in them."""
+        found = {split_tag(tag)[1] for sentence in self.train for tag in set(sentence.tags or ())} - {""}
+        return tuple(sorted(found or {label for source in self.sources for label in source.labels}))
 
     @property
     def pos_labels(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from onomast.corpus import Corpus
 from onomast.data.catalogue import language_of, resolve
 from onomast.data.formats import Reading, read_file
+from onomast.data.labels import align
 from onomast.errors import DataError, ModelError
 from onomast.files import write_text
 from onomast.recipe import Recipe, read_recipe
@@ -37,6 +38,8 @@ class Order:
     test: str | None = None
     budget: int | None = None
     sources: tuple[str, ...] = ()
+    relabel: Mapping[str, str] = field(default_factory=dict)
+    """New names of the sources' labels, on top of the recipe's."""
     vectors: str | None = None
     raw: tuple[str, ...] = ()
     changes: Mapping[str, str] = field(default_factory=dict)
@@ -138,7 +141,8 @@ def _save_known(folder: Path, corpus: Corpus) -> Known:
     """Fingerprints of the training sentences and mentions, so that later scores can tell unseen from seen."""
     from onomast.evaluation.report import Known
 
-    known = Known.of((*corpus.train, *corpus.dev))
+    taught = (sentence for source in corpus.sources for sentence in source.train)
+    known = Known.of((*corpus.train, *corpus.dev, *taught))
     figures = {"sentences": sorted(known.sentences), "mentions": sorted(known.mentions)}
     write_text(folder / _KNOWN, json.dumps(figures))
     return known
@@ -166,11 +170,30 @@ def _corpus(order: Order, say: Say) -> Corpus:
     if order.budget is not None:
         corpus = corpus.sample(order.budget, order.seed)
         say(f"budget: {order.budget} sentences of {order.train} (seed {order.seed}), dev share included")
-    for source in order.sources:
-        corpus = corpus.join(Corpus(source, sentences(source)))
+    corpus = _with_sources(order, corpus, say)
     if not corpus.labels and not corpus.sentence_labels:
         raise DataError("no sentence carries a label; nothing can be learnt from it", path=order.train)
     return corpus
+
+
+def _with_sources(order: Order, corpus: Corpus, say: Say) -> Corpus:
+    """The corpus with the sources the user named, in its label set. A sentence without a language gets the name's."""
+    if not order.sources:
+        if order.relabel:
+            raise DataError(
+                "there is no --source; expected one, as --relabel renames the labels of sources only; "
+                "give --source FILE, or rename those of TRAIN in the file"
+            )
+        return corpus
+    sources = []
+    for name in order.sources:
+        read = read_said(name, say, columns=order.columns).sentences
+        sources.append(Corpus(name, tuple(replace(one, language=one.language or name) for one in read)))
+    mapping = {**read_recipe(order.recipe, order.changes).labels, **order.relabel}
+    aligned = align(corpus, sources, mapping)
+    for note in aligned.notes:
+        say(note)
+    return aligned.corpus
 
 
 def _recipe(order: Order, corpus: Corpus, say: Say) -> Recipe:
@@ -212,6 +235,8 @@ def _write_card(order: Order, corpus: Corpus, recipe: Recipe, history: History, 
     write_text(order.out / "history.jsonl", "".join(json.dumps(dict(row)) + "\n" for row in history.epochs))
     command = f"onomast train {order.train} --recipe {order.recipe} --seed {order.seed}"
     command += f" --budget {order.budget}" if order.budget else ""
+    command += "".join(f" --source {name}" for name in order.sources)
+    command += f" --relabel {','.join(f'{old}={new}' for old, new in order.relabel.items())}" if order.relabel else ""
     command += "".join(f" --set {key}={value}" for key, value in order.changes.items())
     lines = [
         f"# {recipe.name}: a named-entity tagger",

@@ -131,6 +131,10 @@ def train(
     source: Annotated[
         list[str] | None, typer.Option(metavar="FILE", help="Labels of another language or domain.")
     ] = None,
+    relabel: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OLD=NEW,...", help="Rename the sources' labels; OLD= for not annotated."),
+    ] = None,
     vectors: Annotated[str | None, typer.Option(metavar="FILE", help="fastText, GloVe or word2vec vectors.")] = None,
     raw: Annotated[list[str] | None, typer.Option(metavar="FILE", help="Raw text to learn vectors from first.")] = None,
     set_: Annotated[
@@ -145,6 +149,7 @@ def train(
     With 100 sentences in all: onomast train FILE --budget 100 --recipe crf --out DIR
     """
     from onomast.apps import train as training
+    from onomast.data.labels import parse_relabel
 
     changes = {}
     for item in set_ or []:
@@ -154,7 +159,8 @@ def train(
         changes[key] = value
     order = training.Order(
         train=train_file, out=out, recipe=recipe, dev=dev, test=test, budget=budget, sources=tuple(source or ()),
-        vectors=vectors, raw=tuple(raw or ()), changes=changes, seed=seed, resume=resume, columns=columns,
+        relabel=parse_relabel(",".join(relabel or [])), vectors=vectors, raw=tuple(raw or ()), changes=changes,
+        seed=seed, resume=resume, columns=columns,
     )  # fmt: skip
     trained = training.train(order, say)
     say(f"trained in {trained.history.seconds:.1f} s; saved in {out}")

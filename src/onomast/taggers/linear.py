@@ -31,6 +31,7 @@ from onomast.taggers.crfsuite import Instance, Item, new_trainer, read_model, tr
 from onomast.taggers.features import FeatureExtractor
 from onomast.taggers.lattice import Lattice
 from onomast.taggers.scores import TokenScores
+from onomast.taggers.sources import repeated, with_sources
 from onomast.taggers.vector_features import (
     VECTORS,
     NamedValues,
@@ -62,7 +63,9 @@ class LinearTagger:
         return self._fitted().scheme
 
     def fit(self, corpus: Corpus, *, checkpoints: Path | None = None) -> History:  # noqa: ARG002 - takes seconds
-        """Learn from `corpus.train`; dev sentences and checkpoints are not needed.
+        """Learn from `corpus.train` and the sources' sentences, some repeated as [sources] of the recipe says.
+
+        Dev sentences and checkpoints are not needed.
 
         A sentence annotated in part gives its annotated stretches, each as a sequence of its own whose features see
         the whole sentence (CRFsuite cannot sum over unknown tags). Raises DataError for a sentence without any tag,
@@ -72,15 +75,17 @@ class LinearTagger:
         if self.recipe.scheme not in _STYLES:
             raise RecipeError(f"{self.recipe.scheme!r} is not possible; known: {', '.join(_STYLES)}", key="scheme")
         new_trainer(self.recipe.linear)  # complains before any work is done
+        corpus = with_sources(corpus, self.recipe)
         _require_tags(corpus)
         corpus = converted_corpus(corpus, self.recipe.script)
+        sentences = repeated(corpus, self.recipe.sources)
         scheme = TagScheme(corpus.labels, self.recipe.scheme)
         features = self.recipe.linear.features
         resources = Resources.read(features)
-        words = _words(corpus.train) if uses_vectors(features) else []
+        words = _words(sentences) if uses_vectors(features) else []
         vectors = learn_vector_features(features, words, self.recipe.seed)
         extractor = _extractor(self.recipe, resources, vectors)
-        data, rows = train(_instances(corpus.train, scheme, extractor), self.recipe.linear, self.recipe.seed)
+        data, rows = train(_instances(sentences, scheme, extractor), self.recipe.linear, self.recipe.seed)
         self._model = _Model(scheme, resources, extractor, data)
         notes = [*_notes(corpus), *(vectors.notes(words) if vectors is not None else ())]
         return History(time.perf_counter() - began, tuple(rows), tuple(notes))
@@ -241,22 +246,36 @@ def _annotated(tags: Sequence[Tag]) -> Iterator[tuple[int, int]]:
 
 
 def _require_tags(corpus: Corpus) -> None:
-    if not corpus.train:
+    everything = _everything(corpus)
+    if not everything:
         raise DataError("there are no training sentences", path=corpus.name)
-    for sentence in corpus.train:
-        if len(sentence) and not any(sentence.tags or ()):
+    for index, sentence in enumerate(everything):
+        # Of a source's sentence nothing may be left once it has the target's labels.
+        if len(sentence) and (sentence.tags is None or (index < len(corpus.train) and not any(sentence.tags))):
             raise DataError(
                 "the sentence has no tags, and a linear tagger learns from nothing else; leave such sentences out",
                 path=sentence.source or corpus.name,
             )
 
 
+def _everything(corpus: Corpus) -> tuple[Sentence, ...]:
+    """Training sentences of target and sources, once each."""
+    return (*corpus.train, *(sentence for source in corpus.sources for sentence in source.train))
+
+
 def _notes(corpus: Corpus) -> Iterator[str]:
-    missing = [(sentence.tags or ()).count(None) for sentence in corpus.train]
+    everything = _everything(corpus)
+    missing = [(sentence.tags or ()).count(None) for sentence in everything]
     if any(missing):
         yield (
             f"{sum(missing)} tokens of {sum(map(bool, missing))} sentences are not annotated; "
             "only the annotated stretches between them were learnt from"
+        )
+    if labels := sorted({label for sentence in everything for label in sentence.unannotated}):
+        yield (
+            f"{sum(bool(sentence.unannotated) for sentence in everything)} sentences do not annotate "
+            f"{', '.join(labels)}; a linear tagger cannot learn that an O is uncertain, so there it stays O "
+            "(neural recipes with a CRF can)"
         )
     if not corpus.labels:
         yield "the training sentences hold no entity, so the tagger will never find one"

@@ -42,12 +42,15 @@ def repeated(corpus: Corpus, settings: Sources) -> list[Sentence]:
     """Training sentences of target and sources, those that count more several times.
 
     The target counts 1, a source mu times its weight; whatever counts least stands there once, the others so much more
-    often, rounded. With mu 0 the sources are left out. Raises RecipeError for a mu below 0.
+    often, rounded. With mu 0 the sources are left out. Raises RecipeError for a mu below 0, and where mu or the
+    weights leave nothing.
     """
     if settings.mu < 0:
         raise RecipeError(f"is {settings.mu}; expected 0 (without sources) or more", key="sources.mu")
     parts = [(1.0, corpus.train)]
     parts += [(settings.mu * settings.weights.get(source.name, 1.0), source.train) for source in corpus.sources]
     parts = [(weight, sentences) for weight, sentences in parts if weight > 0 and sentences]
-    least = min((weight for weight, _ in parts), default=1.0)
+    if not parts:
+        raise RecipeError("leaves out all that there is to learn from; expected more than 0", key="sources.mu")
+    least = min(weight for weight, _ in parts)
     return [sentence for weight, sentences in parts for sentence in sentences * round(weight / least)]
