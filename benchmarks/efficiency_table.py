@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from intervals import difference
+
 Row = Mapping[str, Any]
 System = tuple[str, str, Mapping[str, str]]  # its name, what it learns from, versions
 
@@ -19,6 +21,16 @@ class Claim:
     worse: str
     margin: float
     loss: float
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The mean over seeds of `system` in one cell is `least` F1 or more."""
+
+    system: str
+    language: str
+    budget: int
+    least: float
 
 
 def render(rows: Sequence[Row], systems: Sequence[System]) -> str:
@@ -86,3 +98,45 @@ def judged(claim: Claim, rows: Sequence[Row]) -> Iterator[str]:
         f"{mean:+.2f} on average (claimed {claim.margin:+.1f}); smallest {gains[worst]:+.2f} "
         f"in {worst[0]} {worst[1]} seed {worst[2]} (claimed {-claim.loss:+.1f} or more)"
     )
+
+
+def reached(threshold: Threshold, rows: Sequence[Row]) -> Iterator[str]:
+    """Say whether a threshold is reached, or, in a line that begins so, that it is `NOT MET`; nothing without rows."""
+    cell = (threshold.system, threshold.language, threshold.budget)
+    found = [row for row in rows if (row["method"], row["language"], row["budget"]) == cell]
+    if not found:
+        return
+    mean = 100 * statistics.mean(row["f1"] for row in found)
+    seconds = [row["seconds"]["train"] for row in found]
+    yield (
+        f"{'met' if mean >= threshold.least else 'NOT MET'}: {threshold.system}, {threshold.language}, "
+        f"{threshold.budget} labels: {mean:.1f} F1, mean of {len(found)} seeds (claimed {threshold.least:g}), "
+        f"{min(seconds):.0f} to {max(seconds):.0f} s a model"
+    )
+
+
+def differences(better: str, others: Sequence[str], rows: Sequence[Row]) -> str:
+    """Markdown: one system against others, cell by cell, where the rows of both hold their counts."""
+    lines = [
+        "",
+        f"## {better} against systems without other languages' labels",
+        "",
+        "F1 points, 95 % interval (test sentences drawn anew, the same draws for both; seeds as they are), and the",
+        "share of draws in which the difference is 0 or less.",
+        "",
+        "| against | language | B | seeds | difference | 95 % interval | p |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for other in others:
+        for language, budget in sorted({(row["language"], row["budget"]) for row in rows}):
+            cells = []
+            for name in (better, other):
+                key = (name, language, budget)
+                found = [r for r in rows if (r["method"], r["language"], r["budget"]) == key and "counts" in r]
+                cells.append({row["seed"]: row["counts"] for row in found})
+            seeds = sorted(cells[0].keys() & cells[1].keys())
+            if seeds:
+                mean, low, high, chance = difference(*([cell[seed] for seed in seeds] for cell in cells))
+                shown = f"{mean:+.1f} | {low:+.1f} to {high:+.1f} | {chance:.4f}"
+                lines.append(f"| {other} | {language} | {budget} | {len(seeds)} | {shown} |")
+    return "\n".join([*lines, ""])
