@@ -34,7 +34,7 @@ class Conversion:
     """A token in another script."""
 
     text: str
-    """Never empty, unless the token was: one of which nothing is left stays as it was."""
+    """Never blank, unless the token was: one of which nothing is left stays as it was."""
     left: str = ""
     """Characters of `text` that stayed as they were, being of another script than asked for."""
     lost: str = ""
@@ -59,8 +59,8 @@ def convert_token(token: str, script: str) -> Conversion:
 @lru_cache(_REMEMBERED)
 def _remembered(token: str, script: str) -> Conversion:
     text, lost = CONVERTERS[script](token)
-    if not text:
-        return Conversion(token, left=token)
+    if not text.strip():
+        return Conversion(token, left=token.strip())
     return Conversion(text, "".join(_foreign(script.partition(":")[0]).findall(text)), lost)
 
 
@@ -186,9 +186,11 @@ def _to_latin(token: str) -> tuple[str, str]:
     lost: list[str] = []
     for character in unicodedata.normalize("NFC", token):
         written = "a" if character == "ا" else anyascii(character)
+        if character.isspace() or written != "".join(written.split()):
+            written = character
         if not written:
             lost.append(character)
-        made.append(character if written != "".join(written.split()) else written)
+        made.append(written)
     return "".join(made), "".join(lost)
 
 
