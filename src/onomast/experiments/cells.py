@@ -97,11 +97,12 @@ def cells_of(grid: Grid, folder: Path) -> list[Cell]:
     found: list[Cell] = []
     made: dict[str, tuple[str, ...]] = {}
     for system, choices in _systems(grid):
-        row = _row_name(grid, system, choices)
+        cells = list(_cells_of_system(grid, folder, system, choices))
         combination = (system.name, *(choice.name for choice in choices.values()))
-        if made.setdefault(row, combination) != combination:
-            raise RecipeError(f"two rows would be called {row!r}; give them names with [[row]]", key=f"row {row!r}")
-        found += _cells_of_system(grid, folder, system, choices)
+        for row in {cell.row for cell in cells}:
+            if made.setdefault(row, combination) != combination:
+                raise RecipeError(f"two rows are called {row!r}; give each a name of its own with [[row]]", key="row")
+        found += cells
     _check_named(grid, found)
     order = {name: place for place, name in enumerate([*map(str, grid.seeds)])}
     unique = {cell.identity: cell for cell in reversed(found)}

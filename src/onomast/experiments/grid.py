@@ -302,11 +302,16 @@ def _merged(table: Mapping[str, Any]) -> dict[str, Any]:
             for block in value:
                 blocks[block["name"]] = {**blocks.get(block["name"], {}), **block}
             merged[key] = list(blocks.values())
-        elif isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
-            merged[key] = {**merged[key], **value}
         else:
-            merged[key] = value
+            merged[key] = _joined(merged.get(key), value)
     return merged
+
+
+def _joined(old: Any, new: Any) -> Any:
+    """`new` in place of `old`; of two tables, key by key."""
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        return new
+    return {**old, **{key: _joined(old.get(key), value) for key, value in new.items()}}
 
 
 def _require(condition: bool, message: str) -> None:

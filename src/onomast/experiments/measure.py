@@ -9,7 +9,7 @@ import platform
 import time
 import traceback
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from onomast.evaluation.report import Report
 
 Row = dict[str, Any]
-_OTHERS = ("f1", "precision", "recall")  # scores of a label, after which its name comes
 
 
 def run_cell(cell: Cell) -> Row:
@@ -97,10 +96,10 @@ def scores_of(report: Report, tags: Counts) -> dict[str, dict[str, Any]]:
         "f1": _with_interval(counts.sum(axis=1), _f1),
         "precision": _with_interval(counts.sum(axis=1), lambda totals: _share(totals, 1)),
         "recall": _with_interval(counts.sum(axis=1), lambda totals: _share(totals, 2)),
-        "macro_f1": _with_interval(counts, lambda totals: _f1(totals).mean(axis=-1)),
+        "macro_f1": _with_interval(counts, _macro),
         "weighted_f1": _with_interval(counts, _weighted),
         "tag_accuracy": _with_interval(tags, _accuracy),
-        "tag_macro_f1": _with_interval(tags, lambda totals: _f1(totals).mean(axis=-1)),
+        "tag_macro_f1": _with_interval(tags, _macro),
         "tag_weighted_f1": _with_interval(tags, _weighted),
     }
     if report.unseen_counts is not None:
@@ -109,9 +108,21 @@ def scores_of(report: Report, tags: Counts) -> dict[str, dict[str, Any]]:
         found["without_leaked_f1"] = _with_interval(counts[~report.leaked].sum(axis=1), _f1)
     if report.pos is not None:
         found["pos_accuracy"] = {"value": report.pos.accuracy, "support": report.pos.support}
+    return found
+
+
+def label_scores_of(report: Report) -> dict[str, dict[str, Any]]:
+    """Label -> precision, recall and F1, their standard errors over resampled test sentences, and gold entities."""
+    from onomast.evaluation.significance import resample
+
+    resampled, totals = resample(report.counts, 1000, 0), report.counts.sum(axis=0)[None].astype(float)
+    found: dict[str, dict[str, Any]] = {label: {} for label in report.labels}
+    for name, figure in _OF_LABELS.items():
+        values, errors = figure(totals)[0], figure(resampled).std(axis=0, ddof=1)
+        for number, label in enumerate(report.labels):
+            found[label][name] = {"value": round(float(values[number]), 4), "error": round(float(errors[number]), 4)}
     for number, label in enumerate(report.labels):
-        for name, figure in zip(_OTHERS, (_f1, lambda t: _share(t, 1), lambda t: _share(t, 2)), strict=True):
-            found[f"{name}:{label}"] = _with_interval(counts[:, number], figure)
+        found[label]["support"] = int(totals[0, number, 2])
     return found
 
 
@@ -132,7 +143,7 @@ def _run(cell: Cell) -> Row:
         scores["sentence_accuracy"] = _sentence_accuracy(corpus.test, predicted)
     return {
         "scores": scores,
-        "labels": list(report.labels),
+        "labels": label_scores_of(report),
         "sentences": _sizes(corpus),
         "signature": report.signature,
         "seconds": {"train": fitted - began, "tag": tagged - fitted},
@@ -196,13 +207,20 @@ def _f1(totals: Floats) -> Floats:
 
 def _share(totals: Floats, of: int) -> Floats:
     """Right ones among those predicted (1) or gold (2); 0 where there are none."""
-    return totals[..., 0] / (totals[..., of] + (totals[..., of] == 0))
+    share: Floats = totals[..., 0] / (totals[..., of] + (totals[..., of] == 0))
+    return share
 
 
 def _weighted(totals: Floats) -> Floats:
     gold = totals[..., 2]
     summed = gold.sum(axis=-1)
-    return (_f1(totals) * gold).sum(axis=-1) / (summed + (summed == 0))
+    mean: Floats = (_f1(totals) * gold).sum(axis=-1) / (summed + (summed == 0))
+    return mean
+
+
+def _macro(totals: Floats) -> Floats:
+    mean: Floats = _f1(totals).sum(axis=-1) / max(totals.shape[-2], 1)
+    return mean
 
 
 def _accuracy(totals: Floats) -> Floats:
@@ -242,3 +260,10 @@ def _versions(recipe: Recipe) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+_OF_LABELS: Mapping[str, Callable[[Floats], Floats]] = {
+    "precision": lambda totals: _share(totals, 1),
+    "recall": lambda totals: _share(totals, 2),
+    "f1": _f1,
+}

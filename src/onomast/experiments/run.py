@@ -1,0 +1,239 @@
+"""`onomast grid run`: what is still to be done, how long it may take, and doing it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from onomast.errors import OnomastError, nearest
+from onomast.experiments.cells import Cell, cells_of
+from onomast.experiments.corpora import Learning, checksums, learn_vectors, missing_vectors, vectors_of
+from onomast.experiments.engines import ENGINES, Engine
+from onomast.experiments.grid import Variant, read_grid
+from onomast.experiments.measure import failed, run_cell
+from onomast.experiments.results import Results, Row, appending, read_results, row_of
+
+RESULTS = "results.jsonl"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of a grid, and what is known of them."""
+
+    cells: tuple[Cell, ...]
+    checksums: tuple[Mapping[str, str], ...]
+    """Of each cell's files."""
+    results: Results
+    path: Path
+    """results.jsonl"""
+    todo: tuple[int, ...]
+    """Places of the cells that have not been run."""
+    failed: tuple[int, ...]
+    """Places of those whose last run failed."""
+
+    @property
+    def learnings(self) -> list[Learning]:
+        """Vectors that have to be learnt first."""
+        return missing_vectors([self.cells[place] for place in self.todo])
+
+
+@dataclass(frozen=True)
+class Order:
+    """How a grid is to be run."""
+
+    jobs: int = 1
+    engine: str = "processes"
+    variant: Variant = "reduced"
+    failed: bool = False
+    """Run the failed ones again, too."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of it: numbers of cells."""
+
+    done: int
+    failed: int
+    """Of all cells of the grid, those whose last run failed."""
+    before: int
+    """Known before."""
+
+
+@dataclass
+class Durations:
+    """Seconds of a cell, from the measured runs that are most like it."""
+
+    measured: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Durations:
+        """Those of all rows that are done."""
+        durations = cls()
+        for row in rows:
+            durations.add(row)
+        return durations
+
+    def add(self, row: Row) -> None:
+        """Learn from one more row."""
+        if row["status"] == "done":
+            coordinates = row["coordinates"]
+            for key in _likenesses(coordinates["row"], coordinates["corpus"], coordinates["size"]):
+                self.measured.setdefault(key, []).append(row["seconds"]["total"])
+
+    def expected(self, cell: Cell) -> float | None:
+        """Seconds; None: nothing like it has been run."""
+        for key in _likenesses(cell.row, cell.corpus, cell.coordinates["size"]):
+            if key in self.measured:
+                return mean(self.measured[key])
+        return None
+
+    def left(self, cells: Sequence[Cell], jobs: int) -> str:
+        """In words: how long these cells take."""
+        known = [seconds for cell in cells if (seconds := self.expected(cell)) is not None]
+        unknown = len(cells) - len(known)
+        if not known:
+            return "time not known yet" if cells else "nothing left"
+        seconds = max(sum(known) / max(min(jobs, len(cells)), 1), max(known))
+        more = f", and {unknown} cells like which nothing has been run" if unknown else ""
+        return f"about {in_words(seconds)} left{more}"
+
+
+def plan_of(path: Path, order: Order) -> Plan:
+    """Read the grid and its results. Raises RecipeError, DataError for a file that is not here."""
+    if order.engine not in ENGINES:
+        raise OnomastError(f"--engine {order.engine}: there is no such engine; {nearest(order.engine, ENGINES)}")
+    if order.jobs < 1:
+        raise OnomastError(f"--jobs {order.jobs}: expected 1 or more")
+    folder = path.resolve().parent
+    cells = cells_of(read_grid(path, order.variant), folder)
+    results = read_results(folder / RESULTS)
+    sums = [checksums(cell) for cell in cells]
+    todo, broken = [], []
+    for place, (cell, found) in enumerate(zip(cells, sums, strict=True)):
+        row = results.of(cell, found)
+        if row is not None and row["status"] == "failed":
+            broken.append(place)
+        if row is None or (row["status"] == "failed" and order.failed):
+            todo.append(place)
+    return Plan(tuple(cells), tuple(sums), results, folder / RESULTS, tuple(todo), tuple(broken))
+
+
+def describe(plan: Plan, order: Order) -> Iterator[str]:
+    """What `--dry-run` says: the cells still to be run, and how long that may take."""
+    durations = Durations.of(plan.results.rows)
+    for place in plan.todo:
+        expected = durations.expected(plan.cells[place])
+        yield f"{plan.cells[place]}: {'not known' if expected is None else 'about ' + in_words(expected)}"
+    for learning in plan.learnings:
+        yield f"vectors to be learnt for {learning.cell.corpus} from {', '.join(learning.cell.files['raw'])}"
+    cells = [plan.cells[place] for place in plan.todo]
+    broken = f", {len(plan.failed)} failed (--retry-failed)" if plan.failed and not order.failed else ""
+    yield (
+        f"{len(plan.cells)} cells, {len(plan.todo)} to run{broken}; {durations.left(cells, order.jobs)} "
+        f"with {order.jobs} at a time"
+    )
+
+
+def run_grid(path: Path, order: Order, say: Say) -> Ran:
+    """Run what is left of a grid. Every outcome is on disk before the next is looked at; a kill loses none.
+
+    Raises OnomastError while another run of the same grid is going on.
+    """
+    plan = plan_of(path, order)
+    if not plan.todo:
+        return Ran(0, len(plan.failed), len(plan.cells))
+    with appending(plan.path) as append:
+        plan = plan_of(path, order)  # another run may have ended meanwhile
+        engine = ENGINES[order.engine]
+        errors = _learn(plan, engine, order.jobs, say)
+        broken = set(plan.failed)
+        done = 0
+        runs = _outcomes(plan, engine, order.jobs, errors)
+        with _shown(plan, order.jobs, say) as show:
+            for place, outcome in runs:
+                row = row_of(plan.cells[place], plan.checksums[place], outcome)
+                append(row)
+                (broken.add if row["status"] == "failed" else broken.discard)(place)
+                done += row["status"] == "done"
+                show(place, row)
+    return Ran(done, len(broken), len(plan.cells) - len(plan.todo))
+
+
+def in_words(seconds: float) -> str:
+    """95 -> "2 min"."""
+    if seconds < 60:
+        return f"{seconds:.0f} s" if seconds >= 1 else "1 s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
+
+
+def _learn(plan: Plan, engine: Engine, jobs: int, say: Say) -> dict[Path, str]:
+    """Learn the vectors that are missing; return the errors by path."""
+    learnings, errors = plan.learnings, {}
+    for learning in learnings:
+        say(f"learning vectors for {learning.cell.corpus} from {', '.join(learning.cell.files['raw'])}")
+    for place, outcome in engine(_learn_one, learnings, jobs) if learnings else ():
+        if outcome["status"] == "failed":
+            errors[learnings[place].path] = str(outcome["error"])
+        else:
+            say(outcome["summary"])
+    return errors
+
+
+def _learn_one(learning: Learning) -> dict[str, Any]:
+    try:
+        return learn_vectors(learning)
+    except OnomastError as error:
+        return failed(f"no vectors: {error}")
+    except Exception as error:
+        return failed(f"no vectors: {type(error).__name__}: {error}")
+
+
+def _outcomes(plan: Plan, engine: Engine, jobs: int, errors: Mapping[Path, str]) -> Iterator[tuple[int, Row]]:
+    """Places of cells and what came of them, as they end."""
+    ready = []
+    for place in plan.todo:
+        cell = plan.cells[place]
+        path = vectors_of(cell) if errors and "raw" in cell.use else None
+        if path is not None and path in errors:
+            yield place, failed(errors[path])
+        else:
+            ready.append(place)
+    if ready:
+        for number, outcome in engine(run_cell, [plan.cells[place] for place in ready], jobs):
+            yield ready[number], outcome
+
+
+@contextmanager
+def _shown(plan: Plan, jobs: int, say: Say) -> Iterator[Callable[[int, Row], None]]:
+    """Yield a function that says what a run gave, and how long the rest may take."""
+    from onomast.experiments.display import bar
+
+    durations = Durations.of(plan.results.rows)
+    left = dict.fromkeys(plan.todo)
+    began = time.monotonic()
+    with bar(len(plan.todo), durations.left([plan.cells[place] for place in left], jobs), say) as advance:
+
+        def show(place: int, row: Row) -> None:
+            durations.add(row)
+            del left[place]
+            cell = plan.cells[place]
+            gained = f"F1 {100 * row['scores']['f1']['value']:.1f}" if row["status"] == "done" else f"{row['error']}"
+            mark = "" if row["status"] == "done" else "FAILED: "
+            advance(f"{cell}: {mark}{gained}", durations.left([plan.cells[other] for other in left], jobs))
+
+        yield show
+    if plan.todo:
+        say(f"{len(plan.todo)} cells in {in_words(time.monotonic() - began)}")
+
+
+def _likenesses(row: str, corpus: str, size: str) -> tuple[tuple[str, ...], ...]:
+    """From very like to somewhat like."""
+    return (row, corpus, size), (row, "", size), (row, corpus, ""), (row, "", "")
