@@ -70,7 +70,7 @@ def _show(target: Corpus, ranking: Sequence[Ranked], limit: int) -> None:
     table.add_column("rank", justify="right")
     table.add_column("source", overflow="fold")
     table.add_column("score", justify="right")
-    table.add_column("why")
+    table.add_column("shares with the target (mean: of all sources)")
     for ranked in ranking[: limit or None]:
         table.add_row(str(ranked.rank), ranked.name, f"{ranked.score:.3f}", ranked.explanation)
     Console().print(table)

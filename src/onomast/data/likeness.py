@@ -244,38 +244,36 @@ class Feature:
     value: Callable[[Profile, Profile], float]
     """(target, source) -> [0, 1]; 1 is alike."""
     words: str
-    """What it says of a source; `{}` stands for the value in percent."""
+    """What the two share, in words; `{}` stands for the value in percent."""
     is_labelled: bool = False
     """It needs labels of the target."""
 
 
 FEATURES: Mapping[str, Feature] = {
     "entities": Feature(
-        lambda target, source: _share(target.entities, source.entities), "has {} of the target's entity strings", True
+        lambda target, source: _share(target.entities, source.entities), "{} of the entity strings", True
     ),
-    "names": Feature(
-        lambda target, source: _share(target.names, source.names), "has {} of the words of its entities", True
-    ),
+    "names": Feature(lambda target, source: _share(target.names, source.names), "{} of the words in entities", True),
     "name_ngrams": Feature(
-        lambda target, source: _common(target.name_ngrams, source.name_ngrams), "spells entities {} alike", True
+        lambda target, source: _common(target.name_ngrams, source.name_ngrams), "entities spelt {} alike", True
     ),
-    "agreement": Feature(_agreement, "labels shared words {} alike", True),
+    "agreement": Feature(_agreement, "shared words labelled {} alike", True),
     "contexts": Feature(
         lambda target, source: _share(target.contexts, source.contexts),
-        "has {} of the words before its entities",
+        "{} of the words before entities",
         True,
     ),
-    "words": Feature(lambda target, source: _share(target.words, source.words), "has {} of its running words"),
-    "types": Feature(_types, "has {} of its distinct words"),
-    "ngrams": Feature(lambda target, source: _common(target.ngrams, source.ngrams), "spells words {} alike"),
-    "scripts": Feature(lambda target, source: _common(target.scripts, source.scripts), "shares {} of its script"),
-    "labels": Feature(lambda target, source: _share(target.labels, source.labels), "labels {} of its entities", True),
-    "mix": Feature(lambda target, source: _common(target.labels, source.labels), "mixes labels {} alike", True),
-    "density": Feature(_density, "is {} alike in entities per word", True),
-    "length": Feature(_length, "is {} alike in sentence length"),
-    "size": Feature(_size, "makes up {} of both together"),
-    "capitals": Feature(_capital_habits, "capitalises words {} alike"),
-    "name_capitals": Feature(_name_capital_habits, "capitalises entities {} alike", True),
+    "words": Feature(lambda target, source: _share(target.words, source.words), "{} of the running words"),
+    "types": Feature(_types, "{} of the distinct words"),
+    "ngrams": Feature(lambda target, source: _common(target.ngrams, source.ngrams), "words spelt {} alike"),
+    "scripts": Feature(lambda target, source: _common(target.scripts, source.scripts), "{} of the script"),
+    "labels": Feature(lambda target, source: _share(target.labels, source.labels), "{} of the labels in use", True),
+    "mix": Feature(lambda target, source: _common(target.labels, source.labels), "labels mixed {} alike", True),
+    "density": Feature(_density, "entities per word {} alike", True),
+    "length": Feature(_length, "sentence length {} alike"),
+    "size": Feature(_size, "{} of the joint size"),
+    "capitals": Feature(_capital_habits, "capitals {} alike"),
+    "name_capitals": Feature(_name_capital_habits, "capitals of entities {} alike", True),
 }
 
 

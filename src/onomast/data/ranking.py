@@ -50,7 +50,7 @@ class Ranked:
     contributions: Mapping[str, float]
     """What each feature adds to the score."""
     explanation: str
-    """In words: what sets this source apart from the others."""
+    """In words: what it shares with the target, the features first in which it differs most from the others."""
     warnings: tuple[str, ...] = ()
     """What the user should know: the target's own language, labels that have no counterpart."""
 
