@@ -34,8 +34,8 @@ class Case:
     """The field that names a vectors file, if the recipe needs one."""
 
 
-def neural(recipe: str, predicts_pos: bool = False) -> Case:
-    """Narrow layers without dropout, and steps enough for eight sentences."""
+def neural(recipe: str, predicts_pos: bool = False, **settings: str) -> Case:
+    """Narrow layers without dropout, and steps enough for eight sentences; `settings` of the recipe go last."""
     changes = {
         "neural.words.width": "24",
         "neural.words.dropout": "0",
@@ -49,6 +49,7 @@ def neural(recipe: str, predicts_pos: bool = False) -> Case:
         "neural.training.steps": "0",
         "neural.training.epochs": "70",
     }
+    changes |= {name.replace("__", "."): value for name, value in settings.items()}
     return Case(recipe, changes, "weights.safetensors", "torch", predicts_pos)
 
 
@@ -76,6 +77,11 @@ RECIPES = {
     "joint-sentence": neural("joint-sentence"),
     "joint-sentence-attention": neural("joint-sentence-attention"),
     "small": neural("small"),
+    "small, deva": neural("small", script="deva"),
+    "transfer": neural("transfer"),
+    "transfer-vectors": replace(neural("transfer-vectors"), vectors="neural.words.vectors"),
+    "small-vectors": replace(neural("small-vectors"), vectors="neural.words.vectors"),
+    "crosslingual": neural("crosslingual", neural__training__learning_rate="1.0"),
 }
 
 TEXTS = [

@@ -13,6 +13,7 @@ from typing import Any, Self
 import torch
 
 from onomast.corpus import Corpus
+from onomast.data.scripts import converted, converted_corpus, require_script, restored
 from onomast.errors import DataError, ModelError, OnomastError, RecipeError
 from onomast.files import atomic_path, write_text
 from onomast.recipe import Recipe, Training, read_recipe, to_toml
@@ -56,7 +57,7 @@ class NeuralTagger:
         """
         began = time.perf_counter()
         settings = self.recipe.neural.training
-        corpus = with_sources(corpus, self.recipe)
+        corpus = converted_corpus(with_sources(corpus, self.recipe), self.recipe.script)
         annotated = tuple(sentence for sentence in corpus.train if sentence.tags is not None and len(sentence))
         class_only = tuple(
             sentence for sentence in corpus.train if sentence.tags is None and sentence.label is not None
@@ -88,6 +89,7 @@ class NeuralTagger:
         network, targets = self._trained()
         if network.training:
             network.eval()
+        originals, sentences = sentences, converted(sentences, self.recipe.script)
         tagged: list[Sentence] = list(sentences)
         with threads(self.recipe.neural.training.threads), torch.inference_mode():
             for batch in self._readable(sentences):
@@ -102,7 +104,7 @@ class NeuralTagger:
                     ]
                 for index, sentence in zip(batch, made, strict=True):
                     tagged[index] = sentence
-        return [sentence if len(sentence) else sentence.tagged(()) for sentence in tagged]
+        return restored((sentence if len(sentence) else sentence.tagged(()) for sentence in tagged), originals)
 
     def save(self, folder: Path) -> None:
         """Write recipe.toml, tags.json, vocabulary.json and weights.safetensors."""
@@ -125,6 +127,7 @@ class NeuralTagger:
 
         folder = Path(folder)
         tagger = cls(read_recipe(folder / "recipe.toml"))
+        require_script(tagger.recipe.script)
         tags = unseal(folder, _FILES)
         try:
             known = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
