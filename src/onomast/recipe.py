@@ -270,9 +270,7 @@ class Stage:
     frozen: tuple[Part, ...] = ()
     """Parts that do not learn in this stage."""
     reset: tuple[Part, ...] = ()
-    """Parts that start anew in this stage."""
-    labels: Literal["target", "own"] = "target"
-    """`own`: learn the sources' labels as they are, with heads of this stage alone."""
+    """Parts that start anew in this stage; `heads`: a new head."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ _KNOWN = "known.json"
 class Order:
     """What the user asked for; the names are those of `onomast train`."""
 
-    train: str
+    train: str | None
+    """None: no target sentences, the sources teach alone."""
     out: Path
     recipe: str = "crf"
     dev: str | None = None
@@ -163,42 +164,38 @@ def _load_known(folder: Path) -> Known | None:
 
 
 def _corpus(order: Order, say: Say) -> Corpus:
+    """The target's sentences, and the sources as they are; a sentence without a language gets its source's name."""
+
     def sentences(name: str | None) -> tuple[Sentence, ...]:
         return () if name is None else read_said(name, say, columns=order.columns).sentences
 
-    corpus = Corpus(order.train, sentences(order.train), sentences(order.dev))
+    if order.train is None and not order.sources:
+        raise DataError("there is nothing to train on; give TRAIN, or --source FILE for a tagger of sources alone")
+    if order.relabel and not order.sources:
+        raise DataError(
+            "there is no --source; expected one, as --relabel renames the labels of sources only; "
+            "give --source FILE, or rename those of TRAIN in the file"
+        )
+    corpus = Corpus(order.train or "sources", sentences(order.train), sentences(order.dev))
     if order.budget is not None:
         corpus = corpus.sample(order.budget, order.seed)
         say(f"budget: {order.budget} sentences of {order.train} (seed {order.seed}), dev share included")
-    corpus = _with_sources(order, corpus, say)
+    sources = (
+        Corpus(name, tuple(replace(one, language=one.language or name) for one in sentences(name)))
+        for name in order.sources
+    )
+    corpus = replace(corpus, sources=tuple(sources))
     if not corpus.labels and not corpus.sentence_labels:
-        raise DataError("no sentence carries a label; nothing can be learnt from it", path=order.train)
+        raise DataError("no sentence carries a label; nothing can be learnt from it", path=corpus.name)
     return corpus
-
-
-def _with_sources(order: Order, corpus: Corpus, say: Say) -> Corpus:
-    """The corpus with the sources the user named, in its label set. A sentence without a language gets the name's."""
-    if not order.sources:
-        if order.relabel:
-            raise DataError(
-                "there is no --source; expected one, as --relabel renames the labels of sources only; "
-                "give --source FILE, or rename those of TRAIN in the file"
-            )
-        return corpus
-    sources = []
-    for name in order.sources:
-        read = read_said(name, say, columns=order.columns).sentences
-        sources.append(Corpus(name, tuple(replace(one, language=one.language or name) for one in read)))
-    mapping = {**read_recipe(order.recipe, order.changes).labels, **order.relabel}
-    aligned = align(corpus, sources, mapping)
-    for note in aligned.notes:
-        say(note)
-    return aligned.corpus
 
 
 def _recipe(order: Order, corpus: Corpus, say: Say) -> Recipe:
     changes = {"seed": str(order.seed), **order.changes}
-    recipe = read_recipe(order.recipe, changes)
+    recipe = _relabelled(read_recipe(order.recipe, changes), order)
+    if corpus.sources:
+        for note in align(corpus, corpus.sources, recipe.labels).notes:
+            say(note)
     if order.vectors is None and not order.raw:
         return recipe
     if recipe.tagger == "linear":
@@ -206,12 +203,17 @@ def _recipe(order: Order, corpus: Corpus, say: Say) -> Recipe:
 
         if not uses_vectors(recipe.linear.features):
             raise unused_vectors()
-    vectors = _raw_vectors(order, corpus, say) if order.raw else Path(order.vectors or "")
+    vectors = _raw_vectors(order, corpus, recipe.script, say) if order.raw else Path(order.vectors or "")
     key = "linear.features.vectors" if recipe.tagger == "linear" else "neural.words.vectors"
-    return read_recipe(order.recipe, {**changes, key: json.dumps(str(vectors.resolve()))})
+    return _relabelled(read_recipe(order.recipe, {**changes, key: json.dumps(str(vectors.resolve()))}), order)
 
 
-def _raw_vectors(order: Order, corpus: Corpus, say: Say) -> Path:
+def _relabelled(recipe: Recipe, order: Order) -> Recipe:
+    """The recipe with the user's new names of labels on top of its own."""
+    return replace(recipe, labels={**recipe.labels, **order.relabel})
+
+
+def _raw_vectors(order: Order, corpus: Corpus, script: str, say: Say) -> Path:
     """Vectors learnt from `--raw`, without the sentences of the test and dev files."""
     from onomast.taggers.vectors_train import train_vectors
 
@@ -219,7 +221,7 @@ def _raw_vectors(order: Order, corpus: Corpus, say: Say) -> Path:
     if path.is_file():
         return path
     hidden = [sentence.tokens for sentence in (*corpus.test, *corpus.dev)]
-    summary = train_vectors([resolve(name) for name in order.raw], path, exclude=hidden, seed=order.seed)
+    summary = train_vectors([resolve(name) for name in order.raw], path, exclude=hidden, seed=order.seed, script=script)
     say(f"vectors of {', '.join(order.raw)}: {summary}")
     return path
 
@@ -231,9 +233,13 @@ def _write_card(order: Order, corpus: Corpus, recipe: Recipe, history: History, 
     figures: dict[str, Any] = {"seconds": {"train": round(history.seconds, 2)}}
     if report is not None:
         figures = report.to_json()
+    if stages := _stages(history):
+        figures["stages"] = stages
     write_text(order.out / "report.json", json.dumps(figures, ensure_ascii=False, indent=1) + "\n")
     write_text(order.out / "history.jsonl", "".join(json.dumps(dict(row)) + "\n" for row in history.epochs))
-    command = f"onomast train {order.train} --recipe {order.recipe} --seed {order.seed}"
+    command = f"onomast train {order.train or ''} --recipe {order.recipe} --seed {order.seed}".replace("  ", " ")
+    command += "".join(f" --source {name}" for name in order.sources)
+    command += f" --relabel {','.join(f'{old}={new}' for old, new in order.relabel.items())}" if order.relabel else ""
     command += f" --budget {order.budget}" if order.budget else ""
     command += "".join(f" --source {name}" for name in order.sources)
     command += f" --relabel {','.join(f'{old}={new}' for old, new in order.relabel.items())}" if order.relabel else ""
@@ -241,8 +247,9 @@ def _write_card(order: Order, corpus: Corpus, recipe: Recipe, history: History, 
     lines = [
         f"# {recipe.name}: a named-entity tagger",
         "",
-        f"Made by Onomast from {len(corpus.train):,} sentences of `{corpus.name}` (recipe `{recipe.name}`, seed "
-        f"{order.seed}) in {history.seconds:.1f} s. Labels: {', '.join(corpus.labels) or 'none'}.",
+        f"Made by Onomast from {len(corpus.train):,} sentences of `{corpus.name}`{_beside(corpus)} "
+        f"(recipe `{recipe.name}`, seed {order.seed}) in {history.seconds:.1f} s. "
+        f"Labels: {', '.join(corpus.labels) or 'none'}.",
         "",
         f"    {command}",
         f"    onomast tag {order.out.name} text.txt",
@@ -251,3 +258,28 @@ def _write_card(order: Order, corpus: Corpus, recipe: Recipe, history: History, 
         *(["", f"## Scores on `{order.test}`", "", render_markdown(report)] if report is not None else []),
     ]
     write_text(order.out / "README.md", "\n".join(lines) + "\n")
+
+
+def _beside(corpus: Corpus) -> str:
+    """Who taught along."""
+    if not corpus.sources:
+        return ""
+    sentences = sum(len(source.train) for source in corpus.sources)
+    return f" and {sentences:,} of {', '.join(f'`{source.name}`' for source in corpus.sources)}"
+
+
+def _stages(history: History) -> list[dict[str, Any]]:
+    """For each stage of a chain: epochs, the last loss, and the best dev F1 if there were dev sentences."""
+    rows: dict[str, list[Mapping[str, Any]]] = {}
+    for row in history.epochs:
+        if "stage" in row:
+            rows.setdefault(row["stage"], []).append(row)
+    return [
+        {
+            "stage": name,
+            "epochs": len(found),
+            "loss": found[-1]["loss"],
+            **({"dev_f1": max(row["f1"] for row in found)} if "f1" in found[0] else {}),
+        }
+        for name, found in rows.items()
+    ]

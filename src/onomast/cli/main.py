@@ -120,8 +120,10 @@ def describe(
 
 @app.command()
 def train(
-    train_file: Annotated[str, typer.Argument(metavar="TRAIN", help=FILES)],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The model folder to write.")],
+    train_file: Annotated[
+        str | None, typer.Argument(metavar="TRAIN", help=f"{FILES} Without it the sources teach alone (zero-shot).")
+    ] = None,
     dev: Annotated[str | None, typer.Option(metavar="FILE", help="Sentences to stop and select by.")] = None,
     test: Annotated[str | None, typer.Option(metavar="FILE", help="Score the tagger on these afterwards.")] = None,
     recipe: Annotated[str, typer.Option(metavar="NAME|FILE", help="`onomast recipes` lists them.")] = "crf",

@@ -8,22 +8,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 from onomast.corpus import Corpus
+from onomast.data.labels import align
+from onomast.data.ranking import choose
 from onomast.errors import RecipeError, nearest
 from onomast.recipe import Recipe, Sources
 from onomast.sentence import Sentence
 
 
 def with_sources(corpus: Corpus, recipe: Recipe) -> Corpus:
-    """The corpus with its sources as the recipe wants them: chosen, sampled, each with a language of its own name.
+    """The corpus with its sources as the recipe wants them: chosen, sampled, each with a language of its own name and
+    in the target's label set (`data.labels.align`).
 
-    Raises RecipeError for a weight of a source that is not there.
+    Raises RecipeError for a weight of a source that is not there, DataError for labels that do not fit together.
     """
     settings = recipe.sources
     names = [source.name for source in corpus.sources]
     for name in settings.weights:
         if corpus.sources and name not in names:
             raise RecipeError(f"there is no such source; {nearest(name, names)}", key=f"sources.weights.{name}")
-    kept = []
+    kept: list[Corpus] = []
     for source in corpus.sources:
         if settings.weights.get(source.name, 1.0) <= 0:
             continue
@@ -35,7 +38,11 @@ def with_sources(corpus: Corpus, recipe: Recipe) -> Corpus:
             if len(sentence)
         )
         kept.append(replace(source, train=train))
-    return replace(corpus, sources=tuple(kept))
+    if not kept:
+        return replace(corpus, sources=())
+    if 0 < settings.choose < len(kept):
+        kept = list(choose(corpus, kept, settings.choose))
+    return align(corpus, kept, recipe.labels).corpus
 
 
 def repeated(corpus: Corpus, settings: Sources) -> list[Sentence]:
