@@ -233,7 +233,14 @@ def _rounded(value: float) -> float:
 
 def _sizes(corpus: Corpus) -> dict[str, int]:
     sources = sum(len(source.train) for source in corpus.sources)
-    return {"train": len(corpus.train), "dev": len(corpus.dev), "test": len(corpus.test), "sources": sources}
+    labelled = sum(sentence.tags is not None for sentence in corpus.train)
+    return {
+        "train": len(corpus.train),
+        "labelled": labelled,
+        "dev": len(corpus.dev),
+        "test": len(corpus.test),
+        "sources": sources,
+    }
 
 
 def _peak_memory() -> float:

@@ -14,6 +14,7 @@ from onomast.errors import DataError, OnomastError, RecipeError
 from onomast.experiments.cells import Cell, identity
 
 Row = dict[str, Any]
+RESULTS = "results.jsonl"
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,8 @@ from onomast.experiments.corpora import Learning, checksums, learn_vectors, miss
 from onomast.experiments.engines import ENGINES, Engine
 from onomast.experiments.grid import Variant, read_grid
 from onomast.experiments.measure import failed, run_cell
-from onomast.experiments.results import Results, Row, appending, read_results, row_of
+from onomast.experiments.results import RESULTS, Results, Row, appending, read_results, row_of
 
-RESULTS = "results.jsonl"
 Say = Callable[[str], None]
 
 

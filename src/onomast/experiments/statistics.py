@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from onomast.evaluation.significance import Interval
 
 if TYPE_CHECKING:
-    from onomast.evaluation.counting import Counts
+    from onomast.evaluation.counting import Counts, Floats
 
 _MANY = 1e4  # degrees of freedom: as good as a normal distribution
 _SAMPLES = 2000
@@ -94,9 +94,7 @@ def average(groups: Sequence[Sequence[Difference]]) -> Difference:
     every = [one for group in groups for one in group]
     parts = [len(group) / len(every) * mean(one.error for one in group) for group in groups]
     error = math.sqrt(sum(part**2 for part in parts))
-    spread = sum(
-        part**4 / min(one.freedom for one in group) for part, group in zip(parts, groups, strict=True) if part
-    )
+    spread = sum(part**4 / min(one.freedom for one in group) for part, group in zip(parts, groups, strict=True) if part)
     freedom = min(error**4 / spread, _MANY) if spread else _MANY
     found = Difference(mean(one.value for one in every), error, freedom, 1.0, min(one.seeds for one in every))
     return every[0] if len(every) == 1 else replace(found, p=_p(found))
@@ -128,15 +126,16 @@ def t_outside(t: float, freedom: float) -> float:
     return 1.0 - float(np.interp(math.atan(abs(t) / math.sqrt(freedom)), angles, shares))
 
 
-def _student(freedom: float) -> tuple[Counts, Counts]:
-    """Angles and P(|T| <= sqrt(freedom) * tan(angle)): with t = sqrt(freedom) tan(a) the density is cos(a)^(freedom-1)."""
+def _student(freedom: float) -> tuple[Floats, Floats]:
+    """Angles a and P(|T| <= sqrt(freedom) tan(a)): as a function of a, the density of T is cos(a) ^ (freedom - 1)."""
     import numpy as np
 
     last = min(math.pi / 2, 40 / math.sqrt(freedom))
     angles = np.linspace(0.0, last, 40_001)
     density = np.cos(angles) ** (freedom - 1)
     summed = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)])
-    return angles, summed / summed[-1]
+    shares: Floats = summed / summed[-1]
+    return angles, shares
 
 
 def _joined(values: Sequence[float], sentences: float) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Results -> tables: their number, ours with an interval, the difference from the baseline; Markdown (render) and CSV."""
+"""Results -> tables: their number, ours with an interval, the difference from the baseline; CSV (and markdown.py)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from onomast.errors import RecipeError, nearest
-from onomast.experiments.cells import Cell, cells_of
 from onomast.experiments.claims import Verdict, verdict_of
-from onomast.experiments.grid import Grid, Theirs, Variant, meets, read_grid
-from onomast.experiments.measure import counts_of
-from onomast.experiments.results import Row, mixed_files, read_results
-from onomast.experiments.statistics import Difference, Estimate, difference, estimate, holm
+from onomast.experiments.grid import Grid, Variant, meets, read_grid
+from onomast.experiments.groups import Group, compared, groups_of
+from onomast.experiments.results import Row, mixed_files
+from onomast.experiments.statistics import Difference, Estimate, estimate, holm
 
 SCORES: Mapping[str, str] = {
     "f1": "F1", "precision": "precision", "recall": "recall", "macro_f1": "macro F1", "weighted_f1": "weighted F1",
@@ -22,23 +21,12 @@ SCORES: Mapping[str, str] = {
     "sentence_accuracy": "sentence accuracy", "pos_accuracy": "POS accuracy", "unseen_f1": "unseen F1",
     "without_leaked_f1": "F1 without leaked", "seconds": "training seconds", "memory": "memory, MB",
 }  # fmt: skip
-"""Names of scores -> what the table calls them. `f1:LABEL`, `precision:LABEL` and `recall:LABEL` are those of a label."""
+"""Names of scores -> what tables call them; `f1:LABEL`, `precision:LABEL` and `recall:LABEL` are those of a label."""
 PLAIN = ("seconds", "memory")
-_RESULTS = "results.jsonl"
-
-
-@dataclass(frozen=True)
-class Group:
-    """The runs of one row on one corpus of one size: one for each seed."""
-
-    row: str
-    corpus: str
-    size: str
-    coordinates: Mapping[str, str]
-    runs: Mapping[int, Row]
-    """Seed -> result."""
-    wanted: int
-    """Number of seeds of the grid."""
+_COLUMNS = (
+    "corpus", "size", "score", "theirs", "source", "ours", "low", "high", "seeds",
+    "difference", "difference_low", "difference_high", "p", "adjusted_p",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -80,22 +68,8 @@ def table_of(path: Path, variant: Variant = "reduced") -> Table:
     lines = [_line(grid, group, score) for group in shown for score in grid.table.scores]
     if grid.table.baseline:
         lines = _tested(lines, {(g.corpus, g.size): g for g in groups if g.row == grid.table.baseline})
-    runs = {(g.row, g.corpus, g.size): g for g in groups}
-    verdicts = [verdict_of(claim, _counts_by_place(runs.values())) for claim in grid.claim]
+    verdicts = [verdict_of(claim, groups) for claim in grid.claim]
     return Table(grid, tuple(lines), tuple(verdicts), tuple(_notes(grid, groups, variant)))
-
-
-def groups_of(grid: Grid, folder: Path) -> list[Group]:
-    """The runs of the grid's cells, seeds together."""
-    results = read_results(folder / _RESULTS)
-    gathered: dict[tuple[str, str, str], list[Cell]] = {}
-    for cell in cells_of(grid, folder):
-        gathered.setdefault((cell.row, cell.corpus, cell.coordinates["size"]), []).append(cell)
-    groups = []
-    for (row, corpus, size), cells in gathered.items():
-        runs = {cell.seed: found for cell in cells if (found := results.latest(cell)) is not None}
-        groups.append(Group(row, corpus, size, cells[0].coordinates, runs, len(cells)))
-    return groups
 
 
 def score_of(group: Group, name: str) -> Estimate | None:
@@ -106,8 +80,8 @@ def score_of(group: Group, name: str) -> Estimate | None:
     figures = [figure for figure in found if figure is not None]
     errors = [figure["error"] for figure in figures if "error" in figure]
     made = estimate([figure["value"] for figure in figures], errors)
-    if made.ci95 is None or name in PLAIN:
-        return made
+    if made.ci95 is None or name in PLAIN:  # how busy a machine was has no distribution worth an interval
+        return replace(made, ci95=None)
     return replace(made, ci95=(max(0.0, made.ci95[0]), min(1.0, made.ci95[1])))
 
 
@@ -122,10 +96,7 @@ def to_csv(table: Table) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     axes = [axis.name for axis in table.grid.axis]
-    writer.writerow(
-        ["row", "system", *axes, "corpus", "size", "score", "theirs", "source", "ours", "low", "high", "seeds"]
-        + ["difference", "difference_low", "difference_high", "p", "adjusted_p"]
-    )
+    writer.writerow(["row", "system", *axes, *_COLUMNS])
     for line in table.lines:
         ours, change = line.ours, line.difference
         writer.writerow(
@@ -157,7 +128,8 @@ def _figure(run: Row, name: str) -> Mapping[str, float] | None:
 
 
 def _line(grid: Grid, group: Group, score: str) -> Line:
-    theirs: Theirs | None = next((t for t in grid.theirs if score in t.scores and meets(t.where, group.coordinates)), None)
+    published = (one for one in grid.theirs if score in one.scores and meets(one.where, group.coordinates))
+    theirs = next(published, None)
     number, source = (theirs.scores[score], theirs.source) if theirs else (None, "")
     return Line(group, score, number, source, score_of(group, score))
 
@@ -168,23 +140,12 @@ def _tested(lines: Sequence[Line], baselines: Mapping[tuple[str, str], Group]) -
     for place, line in enumerate(lines):
         baseline = baselines.get((line.group.corpus, line.group.size))
         if line.score == "f1" and baseline is not None and baseline.row != line.group.row:
-            pair = _counts(baseline), _counts(line.group)
-            if _same_sentences([*baseline.runs.values(), *line.group.runs.values()]):
-                found[place] = replace(line, difference=difference(*pair))
+            found[place] = replace(line, difference=compared(baseline, line.group))
     tested = [place for place, line in enumerate(found) if line.difference is not None]
     adjusted = holm([change.p for place in tested if (change := found[place].difference) is not None])
     for place, p in zip(tested, adjusted, strict=True):
         found[place] = replace(found[place], adjusted_p=p)
     return found
-
-
-def _counts(group: Group) -> dict[int, object]:
-    return {seed: counts_of(run["counts"]) for seed, run in group.runs.items()}
-
-
-def _same_sentences(runs: Sequence[Row]) -> bool:
-    """Are these scores of the same test sentences? Versions may differ, sentences and rules may not."""
-    return len({run["signature"].partition("|")[2] for run in runs}) <= 1
 
 
 def _notes(grid: Grid, groups: Sequence[Group], variant: Variant) -> list[str]:
