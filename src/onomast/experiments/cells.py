@@ -171,7 +171,8 @@ def _recipe(system: System, changes: Mapping[str, Any], folder: Path) -> Recipe:
 
 def _check_use(system: System, used: Sequence[Use], data: Data) -> None:
     for use in used:
-        if use != "rest" and not getattr(data, use):
+        own = names(data.train) if use == "sources" else ()
+        if use != "rest" and not set(names(getattr(data, use))) - {"", *own}:
             raise RecipeError(
                 f"system {system.name!r} uses {use!r}, but corpus {data.name!r} has none; give it some, "
                 "or leave the combination out"

@@ -49,7 +49,7 @@ def corpus_of(cell: Cell) -> Corpus:
         corpus = replace(corpus, train=(*corpus.train, *_class_only(whole, corpus)))
     if not corpus.labels and not corpus.sentence_labels:
         raise DataError("no training sentence carries a label; nothing can be learnt from it", path=data.name)
-    if not corpus.sources or any(stage.labels == "own" for stage in cell.recipe.stage):
+    if not corpus.sources:
         return corpus
     return align(corpus, corpus.sources, cell.recipe.labels).corpus
 

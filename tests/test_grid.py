@@ -1,0 +1,328 @@
+"""Grids: reading and multiplying, running once, failures, kills; processes and Ray give the same numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from onomast.data.catalogue import resolve
+from onomast.data.formats import read
+from onomast.errors import OnomastError, RecipeError
+from onomast.evaluation.report import evaluate
+from onomast.experiments.cells import cells_of, identity
+from onomast.experiments.corpora import checksums, corpus_of, learn_vectors, missing_vectors, vectors_of
+from onomast.experiments.engines import on_processes
+from onomast.experiments.grid import read_grid
+from onomast.experiments.measure import counts_of, counts_text, run_cell, scores_of, tag_counts
+from onomast.experiments.results import appending, read_results
+from onomast.experiments.run import Order, describe, plan_of, run_grid
+from onomast.recipe import read_recipe
+from onomast.tagger import new_tagger
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "grid" / "grid.toml"
+SMALL = """
+title = "test"
+budgets = [20, 40]
+seeds = [0, 1]
+set = { linear.max_iterations = 5 }
+[[corpus]]
+name = "swa"
+train = "sample:swahili-news/train"
+test = "sample:swahili-news/test"
+[[system]]
+name = "CRF"
+recipe = "crf"
+"""
+LAST = 'recipe = "crf"\n'
+AXES = """
+[[axis]]
+name = "affixes"
+value = [{ name = "yes" }, { name = "no", set = { "linear.features.prefix" = 0, linear.features.suffix = 0 } }]
+[[axis]]
+name = "c2"
+value = [{ name = "weak" }, { name = "strong", set = { linear.c2 = 5 } }]
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "grid.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def timeless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows in a fixed order, without what differs from run to run."""
+    kept = [{key: row[key] for key in row.keys() - {"seconds", "memory_mb"}} for row in rows]
+    return sorted(kept, key=lambda row: json.dumps(row, sort_keys=True))
+
+
+def quiet(_line: str) -> None:
+    """Say nothing."""
+
+
+def kill_itself(task: int) -> dict[str, Any]:
+    if task == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"status": "done", "task": task}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("budgets", "budgest"), "budgest: unknown field; did you mean 'budgets'"),
+        (("train =", "trian ="), "corpus.trian: unknown field; did you mean 'train'"),
+        (("linear.max_iterations", "linear.max_iteration"), "did you mean 'max_iterations'"),
+        (('recipe = "crf"', 'recipe = "crv"'), "did you mean 'crf'"),
+        (("seeds = [0, 1]", 'seeds = [0, "x"]'), "'x' is not a whole number"),
+        (("title", '[[leave_out]]\ncorpus = "swe"\n[x]\ntitle'), "unknown field"),
+        ((LAST, LAST + '[[leave_out]]\ncorpus = "swe"\n'), "there is no 'swe'; did you mean 'swa'"),
+        ((LAST, LAST + '[table]\nbaseline = "CFR"\n'), "there is no 'CFR'; did you mean 'CRF'"),
+        ((LAST, LAST + 'use = ["raw"]\n'), "uses 'raw', but corpus 'swa' has none"),
+        ((LAST, LAST + "[full]\nsedes = [1]\n"), "sedes: unknown field; did you mean 'seeds'"),
+    ],
+)
+def test_a_wrong_key_is_answered_with_the_nearest(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    path = written(tmp_path, SMALL.replace(*change))
+    with pytest.raises(RecipeError, match=message.replace("[", r"\[")) as error:
+        cells_of(read_grid(path), tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_axes_corpora_sizes_and_seeds_multiply(tmp_path: Path) -> None:
+    left_out = '[[leave_out]]\naffixes = "no"\nc2 = "strong"\nsize = 40\n'
+    cells = cells_of(read_grid(written(tmp_path, SMALL + AXES + left_out)), tmp_path)
+    assert len(cells) == 2 * 2 * 2 * 2 - 2
+    assert len({cell.identity for cell in cells}) == len(cells)
+    assert [cell.seed for cell in cells] == sorted(cell.seed for cell in cells)
+    strong = next(cell for cell in cells if cell.coordinates["c2"] == "strong" and cell.coordinates["affixes"] == "no")
+    assert (strong.row, strong.recipe.linear.c2, strong.recipe.linear.features.prefix) == ("CRF, no, strong", 5.0, 0)
+    assert strong.recipe.linear.max_iterations == 5
+
+
+def test_full_replaces_values_and_blocks_of_one_name(tmp_path: Path) -> None:
+    full = '[full]\nseeds = [0, 1, 2]\nset = { linear.c2 = 1 }\n[[full.system]]\nname = "CRF"\nuse = ["rest"]\n'
+    path = written(tmp_path, SMALL + full)
+    reduced, whole = read_grid(path), read_grid(path, "full")
+    assert (reduced.seeds, whole.seeds) == ((0, 1), (0, 1, 2))
+    assert whole.set == {"linear": {"max_iterations": 5, "c2": 1}}
+    assert (whole.system[0].recipe, whole.system[0].use) == ("crf", ("rest",))
+
+
+def test_each_writes_a_block_for_every_item(tmp_path: Path) -> None:
+    text = SMALL.replace('name = "swa"', 'name = "{each}"\neach = ["swahili-news", "english-news"]').replace(
+        "sample:swahili-news", "sample:{each}"
+    )
+    sources = 'sources = ["sample:english-news/train", "sample:swahili-news/train"]'
+    text = text.replace("[[system]]", f'{sources}\n[[system]]\nuse = ["sources"]', 1)
+    swahili, english = read_grid(written(tmp_path, text)).corpus
+    assert (swahili.name, english.train) == ("swahili-news", "sample:english-news/train")
+    cells = {cell.corpus: cell for cell in cells_of(read_grid(tmp_path / "grid.toml"), tmp_path)}
+    assert cells["swahili-news"].files["sources"] == ("sample:english-news/train",)
+    assert cells["english-news"].files["sources"] == ("sample:swahili-news/train",)  # never the target itself
+
+
+def test_what_a_cell_is_does_not_depend_on_names_or_new_fields(tmp_path: Path) -> None:
+    one = cells_of(read_grid(written(tmp_path, SMALL)), tmp_path)
+    other = cells_of(
+        read_grid(written(tmp_path, SMALL.replace('"swa"', '"Swahili"').replace('"CRF"', '"C"'))), tmp_path
+    )
+    assert [cell.identity for cell in one] == [cell.identity for cell in other]
+    old = one[0].parts
+    del old["recipe"]["linear"]["minimum_count"]  # a field that was not there when the row was written
+    assert identity(old) == one[0].identity
+    old["recipe"]["linear"]["c2"] = 7.0
+    assert identity(old) != one[0].identity
+
+
+def test_a_cell_has_the_sentences_of_its_budget_or_fraction(tmp_path: Path) -> None:
+    whole = read(resolve("sample:swahili-news/train"), language="swa")
+    text = SMALL.replace("budgets = [20, 40]", 'budgets = [20, "all"]\nfractions = [0.5]')
+    cells = {cell.coordinates["size"]: cell for cell in cells_of(read_grid(written(tmp_path, text)), tmp_path)}
+    sizes = {label: len(corpus_of(cell).train) for label, cell in cells.items()}
+    assert sizes == {"20": 20, "all": len(whole), "50 %": round(len(whole) / 2)}
+    assert corpus_of(cells["20"]).train == corpus_of(cells["50 %"]).train[:20]
+
+
+def test_leaked_sentences_are_removed_on_request(tmp_path: Path) -> None:
+    lines = [f"{name} B-PER\nruns O\n" for name in ("Ann", "Bob", "Cid", "Dan")]
+    (tmp_path / "train.txt").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "test.txt").write_text("\n".join([lines[0], "Eva B-PER\nruns O\n"]), encoding="utf-8")
+    text = SMALL.replace("sample:swahili-news/", "").replace('/train"', '"').replace("[20, 40]", "[2]")
+    text = text.replace('"train"', '"train.txt"').replace('"test"\n[[', '"test.txt"\nleaked = "removed"\n[[')
+    cell = cells_of(read_grid(written(tmp_path, text)), tmp_path)[0]
+    assert [sentence.tokens[0] for sentence in corpus_of(cell).test] == ["Eva"]
+
+
+def test_a_run_has_the_scores_of_evaluate(tmp_path: Path) -> None:
+    cell = cells_of(read_grid(written(tmp_path, SMALL)), tmp_path)[0]
+    row = run_cell(cell)
+    corpus = corpus_of(cell)
+    tagger = new_tagger(read_recipe("crf", {"linear.max_iterations": "5"}))
+    tagger.fit(corpus)
+    predicted = tagger.tag([sentence.bare() for sentence in corpus.test])
+    report = evaluate(corpus.test, predicted, train=corpus.train)
+    assert row["status"] == "done"
+    assert row["scores"]["f1"]["value"] == pytest.approx(report.micro.f1, abs=1e-6)
+    assert row["scores"]["f1"]["ci95"] == pytest.approx(report.ci95, abs=1e-6)
+    assert row["scores"]["tag_accuracy"]["value"] == pytest.approx(report.tags.accuracy, abs=1e-6)
+    assert row["scores"]["tag_macro_f1"]["value"] == pytest.approx(report.tags.macro_f1, abs=1e-6)
+    assert row["scores"]["tag_weighted_f1"]["value"] == pytest.approx(report.tags.weighted_f1, abs=1e-6)
+    assert row["scores"]["macro_f1"]["value"] == pytest.approx(report.macro.f1, abs=1e-6)
+    assert row["scores"]["weighted_f1"]["value"] == pytest.approx(report.weighted.f1, abs=1e-6)
+    assert row["labels"]["LOC"]["recall"]["value"] == pytest.approx(report.label_scores["LOC"].recall, abs=1e-4)
+    assert (counts_of(row["counts"]) == report.counts.sum(axis=1)).all()
+    assert row["sentences"] == {"train": 20, "labelled": 20, "dev": 0, "test": len(corpus.test), "sources": 0}
+    assert scores_of(report, tag_counts(corpus.test, predicted, "iobes"))["f1"] == row["scores"]["f1"]
+
+
+def test_counts_survive_as_text() -> None:
+    counts = np.random.default_rng(0).integers(0, 300, (500, 3))
+    assert (counts_of(counts_text(counts)) == counts).all()
+
+
+def test_every_cell_is_run_once_and_failures_do_not_stop_the_rest(tmp_path: Path) -> None:
+    path = written(tmp_path, SMALL.replace("[20, 40]", "[20, 100000]").replace("seeds = [0, 1]", "seeds = [0]"))
+    said: list[str] = []
+    ran = run_grid(path, Order(jobs=2), said.append)
+    assert (ran.done, ran.failed, ran.before) == (1, 1, 0)
+    rows = {row["coordinates"]["size"]: row for row in rows_of(tmp_path)}
+    assert rows["20"]["status"] == "done" and rows["20"]["memory_mb"] > 10
+    assert rows["20"]["checksums"].keys() == {"sample:swahili-news/train", "sample:swahili-news/test"}
+    assert rows["100000"]["status"] == "failed" and "100000 sentences was asked of" in rows["100000"]["error"]
+    assert any("FAILED" in line for line in said)
+    again = run_grid(path, Order(), quiet)
+    assert (again.done, again.failed, again.before) == (0, 1, 2) and len(rows_of(tmp_path)) == 2
+    retried = run_grid(path, Order(failed=True), quiet)
+    assert (retried.done, retried.failed, len(rows_of(tmp_path))) == (0, 1, 3)
+
+
+def test_a_dry_run_lists_what_is_left_and_how_long_it_takes(tmp_path: Path) -> None:
+    path = written(tmp_path, SMALL)
+    cells = cells_of(read_grid(path), tmp_path)
+    lines = list(describe(plan_of(path, Order()), Order()))
+    assert len(lines) == 5 and lines[-1].startswith("4 cells, 4 to run; time not known yet")
+    assert not (tmp_path / "results.jsonl").exists()
+    with appending(tmp_path / "results.jsonl") as append:
+        for cell, seconds in zip(cells[:2], (100, 300), strict=True):
+            outcome = {"status": "done", "seconds": {"total": seconds}}
+            append(_row(cell, outcome))
+    lines = list(describe(plan_of(path, Order(jobs=2)), Order(jobs=2)))
+    assert lines[0].endswith("about 2 min") and lines[1].endswith("about 5 min")
+    assert lines[-1] == "4 cells, 2 to run; about 5 min left with 2 at a time"
+
+
+def _row(cell: Any, outcome: dict[str, Any]) -> dict[str, Any]:
+    from onomast.experiments.results import row_of
+
+    return row_of(cell, checksums(cell), outcome)
+
+
+def test_a_change_of_a_file_makes_its_cells_new(tmp_path: Path) -> None:
+    text = SMALL.replace('"sample:swahili-news/train"', '"train.conll"')
+    (tmp_path / "train.conll").write_bytes(resolve("sample:swahili-news/train").read_bytes())
+    path = written(tmp_path, text)
+    with appending(tmp_path / "results.jsonl") as append:
+        for cell in cells_of(read_grid(path), tmp_path):
+            append(_row(cell, {"status": "done", "seconds": {"total": 1}}))
+    assert not plan_of(path, Order()).todo
+    with (tmp_path / "train.conll").open("a", encoding="utf-8") as more:
+        more.write("\nNairobi\tB-LOC\n")
+    assert len(plan_of(path, Order()).todo) == 4
+
+
+def test_a_killed_run_goes_on_to_the_same_results(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for folder in (whole, killed):
+        folder.mkdir()
+        written(folder, SMALL)
+    command = [sys.executable, "-m", "onomast.cli", "grid", "run", str(killed / "grid.toml"), "--jobs", "2"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    results = killed / "results.jsonl"
+    until = time.monotonic() + 120
+    while not (results.is_file() and results.read_bytes().count(b"\n")) and time.monotonic() < until:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = results.read_bytes()
+    kept = before[: before.rindex(b"\n") + 1]
+    assert 1 <= kept.count(b"\n") < 4
+    results.write_bytes(kept + kept[:200])  # a line that the kill tore
+    resumed = run_grid(killed / "grid.toml", Order(jobs=2), quiet)
+    assert resumed.before == kept.count(b"\n") and resumed.done + resumed.before == 4
+    assert results.read_bytes().startswith(kept)
+    run_grid(whole / "grid.toml", Order(), quiet)
+    assert timeless(rows_of(killed)) == timeless(rows_of(whole))
+
+
+def test_two_runs_of_one_grid_do_not_write_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    with appending(path), pytest.raises(OnomastError, match="another `onomast grid run`"), appending(path):
+        pass
+
+
+def test_a_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:
+    (tmp_path / "results.jsonl").write_text('{"status": "failed"}\n{"sta\n{"status": "failed"}\n', encoding="utf-8")
+    with pytest.raises(OnomastError, match=r"results.jsonl:2: this is no result"):
+        read_results(tmp_path / "results.jsonl")
+
+
+def test_a_process_that_dies_is_one_failed_outcome() -> None:
+    outcomes = dict(on_processes(kill_itself, [0, 1, 2], 2))
+    assert outcomes[0] == {"status": "done", "task": 0} and outcomes[2] == {"status": "done", "task": 2}
+    assert outcomes[1]["status"] == "failed" and "killed by signal 9" in outcomes[1]["error"]
+
+
+def test_vectors_of_raw_text_are_learnt_once_for_all_cells(tmp_path: Path) -> None:
+    pytest.importorskip("gensim")
+    text = SMALL.replace('recipe = "crf"', 'recipe = "crf-fasttext"\nuse = ["raw"]').replace(
+        "[[system]]", 'raw = "train"\n[[system]]', 1
+    )
+    text += "[vectors]\nwidth = 8\nepochs = 1\n"
+    cells = cells_of(read_grid(written(tmp_path, text)), tmp_path)
+    learnings = missing_vectors(cells)
+    assert len(learnings) == 1 and len({vectors_of(cell) for cell in cells}) == 1
+    assert learn_vectors(learnings[0])["status"] == "done"
+    assert missing_vectors(cells) == [] and (tmp_path / ".cache" / ".gitignore").read_text() == "*\n"
+    assert run_cell(cells[0])["status"] == "done"
+
+
+def test_the_command_line_says_what_happened(tmp_path: Path) -> None:
+    path = written(tmp_path, SMALL.replace("[20, 40]", "[100000]").replace("[0, 1]", "[0]"))
+    command = [sys.executable, "-m", "onomast.cli", "grid", "run", str(path)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1 and "1 failed" in ran.stderr and "Traceback" not in ran.stderr
+    missing = subprocess.run([*command[:-1], "none.toml"], capture_output=True, text=True, check=False)
+    assert missing.returncode == 1 and missing.stderr == (
+        "onomast: none.toml: no such file; expected a grid (docs/grids.md tells how to write one)\n"
+    )
+
+
+def test_the_example_is_a_grid() -> None:
+    for variant, cells in (("reduced", 36), ("full", 90)):
+        assert len(cells_of(read_grid(EXAMPLE, variant), EXAMPLE.parent)) == cells  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_ray_gives_the_same_numbers_as_processes(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    found = []
+    for engine in ("processes", "ray"):
+        folder = tmp_path / engine
+        folder.mkdir()
+        command = [sys.executable, "-m", "onomast.cli", "grid", "run", str(written(folder, SMALL)), "--engine", engine]
+        subprocess.run([*command, "--jobs", "2"], check=True, capture_output=True, timeout=600)
+        found.append(timeless(rows_of(folder)))
+    assert len(found[0]) == 4 and found[0] == found[1]
