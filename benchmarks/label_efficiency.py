@@ -33,7 +33,7 @@ from efficiency_table import Claim, Threshold, differences, judged, reached, ren
 from environments import REQUIREMENTS, python_of, run, write_sentences
 from intervals import pack
 from onomast import Corpus, OnomastError, Sentence, evaluate, new_tagger, read, read_recipe
-from onomast.recipe import to_toml
+from onomast.recipe import essence
 
 HERE = Path(__file__).resolve().parent
 ROWS = HERE / "label_efficiency.jsonl"
@@ -79,7 +79,7 @@ class Method:
 
 def onomast(recipe: str, sources: str = LABELS_ONLY) -> Method:
     """A built-in recipe, trained in this process."""
-    made = to_toml(read_recipe(recipe))
+    made = json.dumps(essence(read_recipe(recipe)), sort_keys=True)
     libraries = ("onomast", "python-crfsuite") if read_recipe(recipe).tagger == "linear" else ("onomast", "torch")
     versions = {name: importlib.metadata.version(name) for name in libraries}
     return Method(f"onomast {recipe}", sources, _digest(made), versions, partial(_run_onomast, recipe))

@@ -27,7 +27,7 @@ from typing import Any
 
 from onomast import Corpus, OnomastError, Recipe, evaluate, new_tagger, read, read_recipe
 from onomast.data.ranking import rank
-from onomast.recipe import to_toml
+from onomast.recipe import essence
 from ranking_table import Column, page, verdicts
 
 HERE = Path(__file__).resolve().parent
@@ -66,7 +66,8 @@ class Matrix:
     @property
     def fingerprint(self) -> str:
         """Rows of other settings do not count."""
-        text = f"{to_toml(self.settings)} {self.limit} {self.repeats} {self.split} {self.tested}"
+        recipe = json.dumps(essence(self.settings), sort_keys=True)
+        text = f"{recipe} {self.limit} {self.repeats} {self.split} {self.tested}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from onomast.errors import RecipeError
-from onomast.recipe import Recipe, read_recipe, recipe_names, recipe_path, to_toml
+from onomast.recipe import Recipe, essence, read_recipe, recipe_names, recipe_path, to_toml
 from onomast.tables import from_table, to_table
 
 
@@ -76,3 +76,11 @@ def test_a_file_that_is_no_toml_is_one_clear_error(tmp_path: Path) -> None:
 
 def test_to_table_leaves_out_absent_values() -> None:
     assert "vectors" not in to_table(Recipe(name="x", tagger="neural"))["neural"]["words"]
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_the_essence_of_a_recipe_is_all_of_it_but_words_and_defaults(name: str) -> None:
+    recipe = read_recipe(name)
+    assert from_table(Recipe, essence(recipe)) == dataclasses.replace(recipe, description="")
+    assert essence(dataclasses.replace(recipe, description="other words")) == essence(recipe)
+    assert essence(read_recipe(name, {"sources.mu": "0.123"})) != essence(recipe)

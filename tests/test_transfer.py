@@ -79,6 +79,21 @@ def test_sources_are_limited_weighed_and_named() -> None:
         with_sources(given, recipe({"sources.weights": '{"z" = 2.0}'}))
 
 
+def test_sources_come_in_the_targets_label_set_and_the_best_are_chosen() -> None:
+    renamed = tuple(
+        sentence.tagged([{"B-LOC": "B-NEL", "B-PER": "O"}.get(str(tag), tag) for tag in sentence.tags or ()])
+        for sentence in spoken("yy", 10)
+    )
+    given = Corpus("xx", spoken("xx", 5), sources=(Corpus("yy", renamed),))
+    (source,) = with_sources(given, recipe({"labels": '{NEL = "LOC"}'})).sources
+    assert source.labels == ("LOC",) and source.train[0].unannotated == ("PER",)
+    (source,) = with_sources(given, recipe({"labels": '{NEL = "LOC"}', "sources.missing": "outside"})).sources
+    assert source.train[0].unannotated == ()
+    several = Corpus("xx", spoken("xx", 20), sources=(*corpus(yy=20, zz=20).sources, Corpus("x2", spoken("xx", 20, 7))))
+    chosen = with_sources(several, recipe({"sources.choose": "1"})).sources
+    assert [source.name for source in chosen] == ["x2"]
+
+
 def test_chances_grow_with_the_power_of_the_size_and_mu_falls() -> None:
     sources = corpus(yy=40, zz=10).sources
     batches = SourceBatches(sources, Sources(smoothing=0.5, weights={"zz": 3.0}, schedule="falling", mu=2.0))

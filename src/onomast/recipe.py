@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from onomast.errors import RecipeError, nearest
 from onomast.tables import from_table, set_value, to_table
@@ -247,6 +247,9 @@ class Sources:
     """How much the sources count by name, on top of `smoothing`; 1 where nothing is said, 0: left out."""
     limit: int = 0
     """Sentences taken of each source at most (a seeded sample); 0: all."""
+    missing: Literal["unknown", "outside"] = "unknown"
+    """A label of the target that a source never annotates: `unknown`: where the source says `O` there may be one;
+    `outside`: `O` is `O` there."""
     choose: int = 0
     """Take only this many sources, the best by `onomast transfer rank`; 0: all."""
 
@@ -354,3 +357,25 @@ def to_toml(recipe: Recipe) -> str:
     table = to_table(recipe)
     del table["neural" if recipe.tagger == "linear" else "linear"]
     return tomli_w.dumps(table)
+
+
+def essence(recipe: Recipe) -> dict[str, Any]:
+    """What a recipe says beyond the defaults and its description, as plain data: what names its results.
+
+    A field that a later version adds leaves it as it was.
+    """
+    made: dict[str, Any] = _less(to_table(recipe), to_table(Recipe(recipe.name, recipe.tagger)))
+    made.pop("neural" if recipe.tagger == "linear" else "linear", None)
+    made.pop("description", None)
+    return {**made, "name": recipe.name, "tagger": recipe.tagger}
+
+
+def _less(table: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of a table that are not as in `defaults`; tables are compared entry by entry."""
+    kept: dict[str, Any] = {}
+    for name, value in table.items():
+        if isinstance(value, Mapping) and isinstance(defaults.get(name), Mapping):
+            kept[name] = _less(value, defaults[name])
+        elif name not in defaults or value != defaults[name]:
+            kept[name] = value
+    return {name: value for name, value in kept.items() if value != {}}

@@ -42,7 +42,14 @@ def with_sources(corpus: Corpus, recipe: Recipe) -> Corpus:
         return replace(corpus, sources=())
     if 0 < settings.choose < len(kept):
         kept = list(choose(corpus, kept, settings.choose))
-    return align(corpus, kept, recipe.labels).corpus
+    corpus = align(corpus, kept, recipe.labels).corpus
+    if settings.missing == "unknown":
+        return corpus
+    closed = (
+        replace(source, train=tuple(replace(sentence, unannotated=()) for sentence in source.train))
+        for source in corpus.sources
+    )
+    return replace(corpus, sources=tuple(closed))
 
 
 def repeated(corpus: Corpus, settings: Sources) -> list[Sentence]:
