@@ -20,7 +20,7 @@ from onomast.recipe import Sources
 from onomast.sentence import Sentence
 from onomast.taggers.linear import LinearTagger
 from onomast.taggers.network import Targets, gold_of
-from onomast.taggers.sources import repeated
+from onomast.taggers.sources import repeated, with_sources
 from onomast.tags import Style, Tag, TagScheme
 from oracles.paths import all_paths, log_partition, log_total
 
@@ -226,6 +226,17 @@ def test_sentences_stand_there_as_often_as_they_count(settings: Sources, ours: i
     made = repeated(dataclasses.replace(corpus("ours", "a/B-X"), sources=sources), settings)
     tokens = [one.tokens[0] for one in made]
     assert [tokens.count(name) for name in "abc"] == [ours, first, second]
+
+
+@pytest.mark.parametrize("recipe", ["crf", "small"])
+def test_label_sets_are_those_of_whole_sources_whatever_is_sampled_of_them(recipe: str) -> None:
+    rare = corpus("theirs", *["ya tafi Kano/B-NEL"] * 30, "Bala/B-NEP ya tafi jiya/B-DATE")
+    other = corpus("other", "Keza/B-NEQ")
+    changes = {"labels": "{NEP = 'PER', NEL = 'LOC', NEQ = 'PER'}", "sources.limit": "3", "sources.weights.other": "0"}
+    given = dataclasses.replace(TARGET, sources=(rare, other))
+    (kept,) = with_sources(given, read_recipe(recipe, changes)).sources
+    assert kept.labels == ("LOC",)  # what is to be shown: neither of the rare ones is in the sample
+    assert {one.unannotated for one in kept.train} == {()}
 
 
 def test_nothing_left_to_learn_from_is_an_error() -> None:

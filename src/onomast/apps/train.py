@@ -238,8 +238,6 @@ def _write_card(order: Order, corpus: Corpus, recipe: Recipe, history: History, 
     write_text(order.out / "report.json", json.dumps(figures, ensure_ascii=False, indent=1) + "\n")
     write_text(order.out / "history.jsonl", "".join(json.dumps(dict(row)) + "\n" for row in history.epochs))
     command = f"onomast train {order.train or ''} --recipe {order.recipe} --seed {order.seed}".replace("  ", " ")
-    command += "".join(f" --source {name}" for name in order.sources)
-    command += f" --relabel {','.join(f'{old}={new}' for old, new in order.relabel.items())}" if order.relabel else ""
     command += f" --budget {order.budget}" if order.budget else ""
     command += "".join(f" --source {name}" for name in order.sources)
     command += f" --relabel {','.join(f'{old}={new}' for old, new in order.relabel.items())}" if order.relabel else ""

@@ -16,16 +16,20 @@ from onomast.sentence import Sentence
 
 
 def with_sources(corpus: Corpus, recipe: Recipe) -> Corpus:
-    """The corpus with its sources as the recipe wants them: chosen, sampled, each with a language of its own name and
-    in the target's label set (`data.labels.align`).
+    """The corpus with its sources as the recipe wants them: in the target's label set (`data.labels.align`), sampled,
+    chosen, each with a language of its own name.
 
+    Label sets are those of whole sources: a label that is missing from a sample is no label that was not annotated.
     Raises RecipeError for a weight of a source that is not there, DataError for labels that do not fit together.
     """
     settings = recipe.sources
     names = [source.name for source in corpus.sources]
     for name in settings.weights:
-        if corpus.sources and name not in names:
+        if names and name not in names:
             raise RecipeError(f"there is no such source; {nearest(name, names)}", key=f"sources.weights.{name}")
+    if not corpus.sources:
+        return corpus
+    corpus = align(corpus, corpus.sources, recipe.labels).corpus
     kept: list[Corpus] = []
     for source in corpus.sources:
         if settings.weights.get(source.name, 1.0) <= 0:
@@ -38,18 +42,14 @@ def with_sources(corpus: Corpus, recipe: Recipe) -> Corpus:
             if len(sentence)
         )
         kept.append(replace(source, train=train))
-    if not kept:
-        return replace(corpus, sources=())
     if 0 < settings.choose < len(kept):
         kept = list(choose(corpus, kept, settings.choose))
-    corpus = align(corpus, kept, recipe.labels).corpus
-    if settings.missing == "unknown":
-        return corpus
-    closed = (
-        replace(source, train=tuple(replace(sentence, unannotated=()) for sentence in source.train))
-        for source in corpus.sources
-    )
-    return replace(corpus, sources=tuple(closed))
+    if settings.missing == "outside":
+        kept = [
+            replace(source, train=tuple(replace(sentence, unannotated=()) for sentence in source.train))
+            for source in kept
+        ]
+    return replace(corpus, sources=tuple(kept))
 
 
 def repeated(corpus: Corpus, settings: Sources) -> list[Sentence]:
