@@ -188,6 +188,16 @@ def test_a_run_has_the_scores_of_evaluate(tmp_path: Path) -> None:
     assert scores_of(report, tag_counts(corpus.test, predicted, "iobes"))["f1"] == row["scores"]["f1"]
 
 
+def test_sources_teach_along_with_their_labels_renamed(tmp_path: Path) -> None:
+    text = SMALL.replace("[20, 40]", "[20]").replace(
+        LAST, f'{LAST}use = ["sources"]\nset = {{ labels = {{ DATE = "" }} }}'
+    )
+    text = text.replace("[[system]]", 'sources = ["sample:english-news/train"]\n[[system]]', 1)
+    row = run_cell(cells_of(read_grid(written(tmp_path, text)), tmp_path)[0])
+    assert row.get("error") is None
+    assert row["sentences"]["sources"] == len(read(resolve("sample:english-news/train")))
+
+
 def test_counts_survive_as_text() -> None:
     counts = np.random.default_rng(0).integers(0, 300, (500, 3))
     assert (counts_of(counts_text(counts)) == counts).all()
@@ -313,6 +323,14 @@ def test_the_command_line_says_what_happened(tmp_path: Path) -> None:
 def test_the_example_is_a_grid() -> None:
     for variant, cells in (("reduced", 36), ("full", 90)):
         assert len(cells_of(read_grid(EXAMPLE, variant), EXAMPLE.parent)) == cells  # type: ignore[arg-type]
+
+
+def test_the_grid_of_the_documentation_can_be_read(tmp_path: Path) -> None:
+    page = (EXAMPLE.parents[2] / "docs" / "grids.md").read_text(encoding="utf-8")
+    path = written(tmp_path, page.split("```toml\n")[1].split("```")[0])
+    cells = cells_of(read_grid(path), tmp_path)
+    assert len(cells) == 2 * 2 * 3 * 3 - 3 * 3  # corpora, outputs, sizes, seeds, less softmax on Hausa
+    assert {cell.recipe.neural.training.epochs for cell in cells_of(read_grid(path, "full"), tmp_path)} == {100}
 
 
 @pytest.mark.slow

@@ -9,11 +9,14 @@ from typing import Annotated
 import typer
 
 from onomast.cli.common import say
+from onomast.errors import OnomastError
 
 app = typer.Typer(no_args_is_help=True, help="Many recipes, corpora, sizes and seeds: run them, tabulate, draw.")
 
 Grid = Annotated[Path, typer.Argument(metavar="GRID.toml", help="What is run; docs/grids.md tells how to write one.")]
-Full = Annotated[bool, typer.Option("--full", help="The grid with what its [full] says in place.")]
+Full = Annotated[
+    bool, typer.Option("--full", help="The larger grid: what the table `full` of GRID.toml says is put in place.")
+]
 
 
 class EngineName(StrEnum):
@@ -43,7 +46,10 @@ def grid_run(
         for line in run.describe(run.plan_of(grid, order), order):
             print(line)
         return
-    ran = run.run_grid(grid, order, say)
+    try:
+        ran = run.run_grid(grid, order, say)
+    except KeyboardInterrupt:
+        raise OnomastError("interrupted; nothing is lost: the same command goes on where it was") from None
     broken = f", {ran.failed} failed (`--retry-failed` runs them again)" if ran.failed else ""
     say(f"{ran.done} cells done, {ran.before} before{broken}")
     if ran.failed:

@@ -14,7 +14,6 @@ from typing import Any
 from onomast.corpus import Corpus
 from onomast.data.catalogue import language_of, resolve
 from onomast.data.formats import read_file
-from onomast.data.labels import align
 from onomast.errors import DataError
 from onomast.experiments.cells import Cell, size_of
 from onomast.experiments.grid import names
@@ -49,9 +48,7 @@ def corpus_of(cell: Cell) -> Corpus:
         corpus = replace(corpus, train=(*corpus.train, *_class_only(whole, corpus)))
     if not corpus.labels and not corpus.sentence_labels:
         raise DataError("no training sentence carries a label; nothing can be learnt from it", path=data.name)
-    if not corpus.sources:
-        return corpus
-    return align(corpus, corpus.sources, cell.recipe.labels).corpus
+    return corpus
 
 
 def checksums(cell: Cell) -> dict[str, str]:
