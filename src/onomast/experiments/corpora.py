@@ -105,8 +105,10 @@ def learn_vectors(learning: Learning) -> dict[str, Any]:
         text = Path(temporary) / "train.txt"
         text.write_text("".join(_lines(cell)), encoding="utf-8")
         raw = [text if name == TRAINING_TEXT else located(name, cell.folder) for name in cell.files["raw"]]
+        tokenised = cell.files["raw"] == (TRAINING_TEXT,)
+        segmenter = settings.segmenter or ("spaces" if tokenised else None)
         summary = train_vectors(
-            raw, learning.path, exclude=hidden, script=cell.recipe.script, segmenter=settings.segmenter or None,
+            raw, learning.path, exclude=hidden, script=cell.recipe.script, segmenter=segmenter,
             width=settings.width, epochs=settings.epochs, min_count=settings.min_count, window=settings.window,
             minn=settings.minn, maxn=settings.maxn,
         )  # fmt: skip
