@@ -21,7 +21,7 @@ def seal(folder: Path, described: Mapping[str, Any], names: Iterable[str]) -> No
 
 
 def unseal(folder: Path, names: Iterable[str]) -> dict[str, Any]:
-    """What `tags.json` says, once the named files have been found whole.
+    """What `tags.json` says, once every file whose checksum it has, these among them, has been found whole.
 
     Raises ModelError naming the first file that is missing, not what was saved, or unreadable.
     """
@@ -35,7 +35,9 @@ def unseal(folder: Path, names: Iterable[str]) -> dict[str, Any]:
         raise ModelError(
             f"{TAGS} is damaged ({error}); copy the whole folder again, or train anew", folder=folder
         ) from None
-    for name in names:
+    for name in sorted({*names, *sums}):
+        if not (folder / name).is_file():
+            raise ModelError(f"{name} is missing; copy the whole folder again, or train anew", folder=folder)
         if hashlib.sha256((folder / name).read_bytes()).hexdigest() != sums.get(name):
             raise ModelError(
                 f"{name} is not the file that was saved (its checksum differs); save it again", folder=folder

@@ -7,15 +7,13 @@ legal paths of many sentences are found together.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +21,13 @@ import numpy.typing as npt
 from onomast.corpus import Corpus
 from onomast.data.scripts import converted, converted_corpus, require_script, restored
 from onomast.errors import DataError, ModelError, OnomastError, RecipeError
-from onomast.files import atomic_path, write_text
+from onomast.files import atomic_path
 from onomast.recipe import Recipe, read_recipe, to_toml
 from onomast.sentence import Sentence
 from onomast.tagger import History
 from onomast.taggers.crfsuite import Instance, Item, new_trainer, read_model, train
 from onomast.taggers.features import FeatureExtractor
+from onomast.taggers.folder import seal, unseal
 from onomast.taggers.lattice import Lattice
 from onomast.taggers.scores import TokenScores
 from onomast.taggers.sources import repeated, with_sources
@@ -106,18 +105,16 @@ class LinearTagger:
         for name, content in contents.items():
             with atomic_path(folder / name) as path:
                 path.write_bytes(content)
-        sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-        described = {"style": model.scheme.style, "labels": list(model.scheme.labels), "sha256": sums}
-        write_text(folder / "tags.json", json.dumps(described, ensure_ascii=False, indent=1) + "\n")
+        seal(folder, {"style": model.scheme.style, "labels": model.scheme.labels}, contents)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read a saved tagger. Raises ModelError."""
         folder = Path(folder)
-        described = _read_tags(folder)
-        contents = {name: _read_checked(folder, name, digest) for name, digest in described["sha256"].items()}
-        scheme = TagScheme(tuple(described["labels"]), described["style"])
+        described = unseal(folder, (_MODEL, "recipe.toml"))
+        contents = {name: (folder / name).read_bytes() for name in described["sha256"]}
         try:
+            scheme = TagScheme(tuple(described["labels"]), described["style"])
             recipe = read_recipe(folder / "recipe.toml")
             require_script(recipe.script)
             features = recipe.linear.features
@@ -126,7 +123,7 @@ class LinearTagger:
             tagger = cls(_with_features_in(recipe, resources, folder))
             extractor = _extractor(recipe, resources, load_vector_features(features, contents))
             tagger._model = _Model(scheme, resources, extractor, contents[_MODEL])
-        except (OnomastError, ValueError, KeyError) as error:
+        except (OnomastError, ValueError, KeyError, TypeError) as error:
             raise ModelError(f"it cannot be used: {error}; save it again, or train again", folder=folder) from None
         return tagger
 
@@ -298,34 +295,3 @@ def _iob2_of(scheme: TagScheme, index: int) -> Tag:
     """What a tag of a legal sequence is in IOB2, wherever it stands."""
     before = int(scheme.transitions[:, index].argmax())
     return scheme.decode([before, index])[1]
-
-
-def _read_tags(folder: Path) -> dict[str, Any]:
-    """`tags.json`, its form checked. Raises ModelError."""
-    try:
-        described = json.loads((folder / "tags.json").read_text(encoding="utf-8"))
-        ok = (
-            described["style"] in _STYLES
-            and all(isinstance(label, str) and label for label in described["labels"])
-            and isinstance(described["sha256"], dict)
-            and {_MODEL, "recipe.toml"} <= set(described["sha256"])
-        )
-    except OSError as error:
-        raise ModelError(f"tags.json: {error.strerror}; expected a folder of a saved tagger", folder=folder) from None
-    except (ValueError, TypeError, KeyError):
-        ok = False
-    if not ok:
-        raise ModelError("tags.json is damaged; save the tagger again, or train again", folder=folder)
-    return dict(described)
-
-
-def _read_checked(folder: Path, name: str, digest: str) -> bytes:
-    """The file's bytes. Raises ModelError when it is missing or not the one that was saved."""
-    path = folder / name
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{name}: {error.strerror}; save the tagger again, or train again", folder=folder) from None
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise ModelError(f"{name} is not the file that was saved (its checksum differs); save it again", folder=folder)
-    return content
