@@ -254,6 +254,18 @@ class Sources:
     """Take only this many sources, the best by `onomast transfer rank`; 0: all."""
 
 
+@dataclass(frozen=True)
+class SelfTraining:
+    """Raw text (`--raw`) that the tagger tags and learns from again where it is certain; off by default."""
+
+    rounds: int = 0
+    """How often; with dev sentences it stops when their F1 does not rise. 0: no self-training."""
+    sentences: int = 2000
+    """Raw sentences that are tagged in each round (a seeded sample)."""
+    confidence: float = 0.9
+    """Probability from which on a tag is certain; entities below it, and tokens, count as not annotated."""
+
+
 Part = Literal["words", "characters", "lstm", "heads"]
 
 
@@ -311,6 +323,7 @@ class Recipe:
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """New names of the sources' labels, such as `NEP = "PER"`; `""`: not annotated."""
     sources: Sources = dataclasses.field(default_factory=Sources)
+    self_training: SelfTraining = dataclasses.field(default_factory=SelfTraining)
     stage: tuple[Stage, ...] = ()
     """neural: the chain; empty: one stage, `joint` where there are sources."""
     linear: Linear = dataclasses.field(default_factory=Linear)

@@ -169,6 +169,12 @@ def _confident(sentence: Sentence, least: float) -> Sentence:
     return sentence.tagged(tags, sentence.confidence)
 
 
+def sentences_of_text(file: str) -> Iterator[Sentence]:
+    """The sentences of a raw text: a path, `data:` or `sample:` name, plain or gzip."""
+    path = resolve(file)
+    return stream_text(read_pieces(path, _Tally()), source=_name(path), language=language_of(file))
+
+
 def stream_text(
     pieces: Iterable[str], *, source: str | None = None, language: str | None = None, segmenter: str = "unicode"
 ) -> Iterator[Sentence]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,15 +11,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from onomast.apps.bulk import sentences_of_text
 from onomast.corpus import Corpus
 from onomast.data.catalogue import language_of, resolve
 from onomast.data.formats import Reading, read_file
 from onomast.data.labels import align
-from onomast.errors import DataError, ModelError
+from onomast.errors import DataError, ModelError, RecipeError
 from onomast.files import write_text
 from onomast.recipe import Recipe, read_recipe
 from onomast.sentence import Sentence
 from onomast.tagger import History, Tagger, load_tagger, new_tagger
+from onomast.taggers.self_training import self_train
 
 if TYPE_CHECKING:
     from onomast.evaluation.report import Known, Report
@@ -79,8 +82,11 @@ def train(order: Order, say: Say) -> Trained:
     if checkpoints.exists() and not order.resume:
         shutil.rmtree(checkpoints)
     recipe = _recipe(order, corpus, say)
-    tagger = new_tagger(recipe)
-    history = tagger.fit(corpus, checkpoints=checkpoints)
+    if recipe.self_training.rounds:
+        tagger, history = self_train(recipe, corpus, _raw_sentences(order, recipe, say), checkpoints=checkpoints)
+    else:
+        tagger = new_tagger(recipe)
+        history = tagger.fit(corpus, checkpoints=checkpoints)
     for note in history.notes:
         say(note)
     tagger.save(order.out)
@@ -198,14 +204,37 @@ def _recipe(order: Order, corpus: Corpus, say: Say) -> Recipe:
             say(note)
     if order.vectors is None and not order.raw:
         return recipe
+    wanted = recipe.neural.words.mode != "random"
     if recipe.tagger == "linear":
         from onomast.taggers.vector_features import unused_vectors, uses_vectors
 
-        if not uses_vectors(recipe.linear.features):
-            raise unused_vectors()
+        wanted = uses_vectors(recipe.linear.features)
+    if not wanted and order.vectors is None and recipe.self_training.rounds:
+        return recipe  # the raw text is for self-training alone
+    if not wanted and recipe.tagger == "linear":
+        raise unused_vectors()
     vectors = _raw_vectors(order, corpus, recipe.script, say) if order.raw else Path(order.vectors or "")
     key = "linear.features.vectors" if recipe.tagger == "linear" else "neural.words.vectors"
     return _relabelled(read_recipe(order.recipe, {**changes, key: json.dumps(str(vectors.resolve()))}), order)
+
+
+def _raw_sentences(order: Order, recipe: Recipe, say: Say) -> list[Sentence]:
+    """A seeded sample of the sentences of `--raw`; more than are asked for, as some may be left out later."""
+    if not order.raw:
+        raise RecipeError("needs raw text; give --raw FILE", key="self_training.rounds")
+    draw = random.Random(order.seed)
+    kept: list[Sentence] = []
+    seen, wanted = 0, 2 * recipe.self_training.sentences
+    for name in order.raw:
+        for sentence in sentences_of_text(name):
+            seen += 1
+            if len(kept) < wanted:
+                kept.append(sentence)
+            elif (place := draw.randrange(seen)) < wanted:
+                kept[place] = sentence
+    draw.shuffle(kept)
+    say(f"{', '.join(order.raw)}: {seen:,} raw sentences for self-training")
+    return kept
 
 
 def _relabelled(recipe: Recipe, order: Order) -> Recipe:
