@@ -87,8 +87,8 @@ def page(rows: list[dict[str, Any]]) -> str:
     lines = [
         "# Self-training",
         "",
-        f"Made by `python benchmarks/self_training.py`; do not edit. MasakhaNER 2.0, {BUDGET} labelled sentences, whole",
-        f"test files; one round on {RAW:,} raw sentences (test sentences left out). F1 in percent, mean over seeds",
+        f"Made by `python benchmarks/self_training.py`; do not edit. MasakhaNER 2.0: {BUDGET} labelled sentences,",
+        f"whole test files, one round on {RAW:,} raw sentences (test sentences left out). F1 in percent, mean over seeds",
         f"{', '.join(map(str, SEEDS))}, with the 95 % interval of drawing test sentences anew (the same draws for both",
         "sides of a difference; seeds as they are). The raw text counts by mu = 0.1 (crf) or falling from 1 (small).",
         "",
