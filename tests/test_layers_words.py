@@ -64,6 +64,19 @@ def test_bilstm_equals_torch_on_packed_sequences() -> None:
     torch.testing.assert_close(lstm(inputs, MASK), expected)
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+def test_bilstm_reads_distinct_words_as_it_reads_their_tokens(layers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onomast.layers.lstm._MANY", 1)
+    lstm = randomised(BiLSTM(width=4, hidden=3, layers=layers))
+    words, places = noise(6, 4), torch.randint(0, 6, (3, 5), generator=torch.Generator().manual_seed(0))
+    expected = lstm(words[places], MASK)
+    assert lstm.read(words, places, MASK).requires_grad
+    with torch.no_grad():
+        found = lstm.read(words, places, MASK)
+    torch.testing.assert_close(found, expected.detach())
+    assert not found[~MASK].any()
+
+
 def test_bilstm_gradients_do_not_reach_padding() -> None:
     lstm = randomised(BiLSTM(width=4, hidden=3, layers=2))
     inputs = noise(3, 5, 4).requires_grad_()

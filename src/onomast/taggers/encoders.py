@@ -152,10 +152,15 @@ class LSTMEncoder(nn.Module):
     def forward(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Inputs -> hidden vectors (B, T, D) and mask (B, T)."""
         words = self._words(inputs.numbers.cpu().numpy(), inputs.language)  # (W, D')
-        hidden = nn.functional.embedding(inputs.places, words)  # (B, T, D')
-        hidden = self.dropout(hidden)
-        window = [] if self.window is None else [self.window(hidden, inputs.mask)]
-        hidden = self.dropout(of_language(self.lstm, inputs.language)(hidden, inputs.mask))
+        lstm: BiLSTM = of_language(self.lstm, inputs.language)  # type: ignore[assignment]
+        window = []
+        if self.training or self.window is not None:
+            hidden = self.dropout(nn.functional.embedding(inputs.places, words))  # (B, T, D')
+            window = [] if self.window is None else [self.window(hidden, inputs.mask)]
+        if self.training:
+            hidden = self.dropout(lstm(hidden, inputs.mask))
+        else:
+            hidden = lstm.read(words, inputs.places, inputs.mask)
         if self.attention is not None:
             hidden = self.attention(hidden, inputs.mask)
         return torch.cat([hidden, *window], -1) if window else hidden, inputs.mask  # (B, T, D)
