@@ -137,6 +137,7 @@ def differences(better: str, others: Sequence[str], rows: Sequence[Row]) -> str:
             seeds = sorted(cells[0].keys() & cells[1].keys())
             if seeds:
                 mean, low, high, chance = difference(*([cell[seed] for seed in seeds] for cell in cells))
-                shown = f"{mean:+.1f} | {low:+.1f} to {high:+.1f} | {chance:.4f}"
+                share = f"{chance:.3f}" if chance else "< 0.001"
+                shown = f"{mean:+.1f} | {low:+.1f} to {high:+.1f} | {share}"
                 lines.append(f"| {other} | {language} | {budget} | {len(seeds)} | {shown} |")
     return "\n".join([*lines, ""])
