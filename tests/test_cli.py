@@ -157,7 +157,8 @@ def test_recipes_shows_the_commented_file(onomast: Onomast) -> None:
     "words",
     [[], ["check"], ["describe"], ["train"], ["evaluate"],
      ["score"], ["compare"], ["tag"], ["recipes"], ["data", "list"],
-     ["data", "fetch"], ["vectors", "train"], ["vectors", "info"], ["vectors", "prune"], ["segment", "apply"]],
+     ["data", "fetch"], ["vectors", "train"], ["vectors", "info"], ["vectors", "prune"], ["segment", "apply"],
+     ["transfer", "rank"], ["convert"], ["grid", "run"], ["grid", "table"], ["grid", "plot"]],
 )  # fmt: skip
 def test_every_command_explains_itself(onomast: Onomast, words: list[str]) -> None:
     result = onomast(*words, "--help")

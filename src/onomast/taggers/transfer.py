@@ -52,6 +52,8 @@ class SourceBatches:
     """Draws batches of one source each, of sentences of like length; all chance is torch's own random state."""
 
     def __init__(self, sources: Sequence[Corpus], settings: Sources) -> None:
+        if settings.mu < 0:
+            raise RecipeError(f"is {settings.mu}; expected 0 (without sources) or more", key="sources.mu")
         self.settings = settings
         self.sources = [sorted(source.train, key=len) for source in sources if source.train]
         weights = [settings.weights.get(source.name, 1.0) for source in sources if source.train]
