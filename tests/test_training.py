@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from onomast.errors import ModelError
 from onomast.recipe import Training
+from onomast.taggers.optimizers import Pace
 from onomast.taggers.training import batches, train
 
 SETTINGS = Training(epochs=6, batch_size=4, learning_rate=0.05, checkpoint_minutes=0.0, averaging=0.9)
@@ -36,12 +37,19 @@ class Regression:
         self.scored = 0
         self.steps = 0
         self.die_at = die_at
+        self.paced: dict[str, Pace] = {}
 
     def loss(self, indices: Sequence[int], done: float) -> Tensor:  # noqa: ARG002
         self.steps += 1
         if self.steps == self.die_at:
             raise KilledError
         return ((self.module(self.inputs[list(indices)])[:, 0] - self.wanted[list(indices)]) ** 2).mean()
+
+    def floor(self) -> float:
+        return 0.3
+
+    def paces(self) -> Mapping[str, Pace]:
+        return self.paced
 
     def score(self) -> Mapping[str, float]:
         self.scored += 1

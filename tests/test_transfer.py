@@ -24,7 +24,7 @@ from onomast.taggers.encoders import PerLanguage
 from onomast.taggers.network import Network, gold_of
 from onomast.taggers.neural import NeuralTagger
 from onomast.taggers.sources import with_sources
-from onomast.taggers.stages import Fit, parts_of
+from onomast.taggers.stages import Fit, Judge
 from onomast.taggers.transfer import SourceBatches, chain_of
 
 SMALL = {
@@ -116,7 +116,7 @@ def test_a_joint_loss_is_the_targets_plus_mu_times_the_sources(sharing: list[str
     network.eval()
     beside = SourceBatches(given.sources, tagger.recipe.sources)
     torch.manual_seed(3)
-    joint = Fit(network, given.train, lambda: {}, beside=beside).loss([0, 5, 7], 0.0)
+    joint = Fit(network, given.train, Judge(), beside=beside).loss([0, 5, 7], 0.0)
     torch.manual_seed(3)
     batch = beside.draw()
     alone = [
@@ -136,14 +136,12 @@ def test_what_is_apart_learns_from_its_own_language_only(part: str) -> None:
     network.loss(source, [gold_of(sentence, network.targets) for sentence in source]).backward()
     if part == "words":
         vocabulary = network.encoder.lexicon.vocabulary
-        (words,) = parts_of(network, "words")
+        (words,) = network.parts_of("words")
         moved = words.table.weight.grad.abs().sum(1) > 0
         assert {vocabulary.words[row - 2][:3] for row in moved.nonzero()[:, 0].tolist() if row > 1} == {"yy\t"}
         return
     name = {"characters": "characters", "lstm": "lstm", "transitions": "heads"}[part]
-    (apart,) = (
-        module for module in parts_of(network, name) if isinstance(module, PerLanguage)
-    )  # one for each language
+    (apart,) = (module for module in network.parts_of(name) if isinstance(module, PerLanguage))  # one for each language
     assert all(parameter.grad is None for parameter in apart[0].parameters())
     assert all(parameter.grad is not None for parameter in apart[1].parameters())
 

@@ -158,6 +158,35 @@ class Encoder:
 
 
 @dataclass(frozen=True)
+class Pretrained:
+    """A Hugging Face encoder, instead of words, characters and LSTM. Needs the extra `transformers`."""
+
+    model: str = ""
+    """A folder, or a name on the hub, best with the commit: `FacebookAI/xlm-roberta-base@e73636d`. Empty: none, the
+    LSTM. Not needed once saved. Weights are read from safetensors only, and code of a model is never run."""
+    pooling: Literal["first", "mean", "last"] = "first"
+    """Which of a word's sub-words gives its vector, or the mean of all."""
+    layer: int | Literal["last", "mix"] = "last"
+    """Layer that the vectors are of: the last, or the one of this number from 1 (those above are dropped), or a learnt
+    mix of all (Peters et al. 2018)."""
+    dropout: float = 0.1
+    """On the words' vectors, before the heads."""
+    window: int = 0
+    """Sub-words read at once; longer sentences are read in windows that overlap by half. 0: as many as the encoder
+    takes, often 510."""
+    frozen: int | Literal["none", "embeddings", "all"] = "none"
+    """What does not learn: nothing, the embeddings, these and so many of the lowest layers, the whole encoder."""
+    reinitialize: int = 0
+    """So many of the top layers start anew (Zhang et al. 2021)."""
+    head_rate: float = 1.0
+    """Learning rate of the heads (and of the mix), as a multiple of `learning_rate`, which is that of the top layer."""
+    depth_decay: float = 1.0
+    """Each layer learns at this share of the rate of the layer above it; embeddings stand below all."""
+    checkpointing: bool = False
+    """Compute each layer twice, in order to keep less in memory."""
+
+
+@dataclass(frozen=True)
 class EntityHead:
     """Predicts the entity tags."""
 
@@ -195,6 +224,8 @@ class Training:
     """sgd only."""
     batch_size: int = 16
     """Sentences in a batch; batches hold sentences of like length."""
+    pieces: int = 1
+    """Compute each batch in so many pieces, one after the other: less memory, the same batch."""
     epochs: int = 100
     """At most."""
     steps: int = 0
@@ -224,6 +255,12 @@ class Training:
     """Stop (with the best weights so far) after this many seconds; 0: no limit."""
     checkpoint_minutes: float = 5.0
     """Write a checkpoint at the end of every epoch, and when this much time has passed within one."""
+    rescue_after: int = 0
+    """From this epoch on, and in the first half of all, look whether the training has collapsed: dev F1 below that of a
+    word list and not rising, or a loss that stands still or is no number. If so, start once more at a lower rate.
+    0: never."""
+    rescue_factor: float = 0.3
+    """What the learning rate is multiplied with then."""
     pretrain_epochs: int = 0
     """Epochs in which the sentence head alone trains the encoder on all sentences with a label, before the rest."""
     threads: int = 1
@@ -266,7 +303,7 @@ class SelfTraining:
     """Probability from which on a tag is certain; entities below it, and tokens, count as not annotated."""
 
 
-Part = Literal["words", "characters", "lstm", "heads"]
+Part = Literal["words", "characters", "lstm", "encoder", "heads"]
 
 
 @dataclass(frozen=True)
@@ -283,7 +320,7 @@ class Stage:
     learning_rate: float = 0.0
     """0: as in [neural.training]."""
     frozen: tuple[Part, ...] = ()
-    """Parts that do not learn in this stage."""
+    """Parts that do not learn in this stage; `encoder`: all but the heads."""
     reset: tuple[Part, ...] = ()
     """Parts that start anew in this stage; `heads`: a new head."""
 
@@ -301,6 +338,7 @@ class Neural:
     words: Words = dataclasses.field(default_factory=Words)
     characters: Characters = dataclasses.field(default_factory=Characters)
     encoder: Encoder = dataclasses.field(default_factory=Encoder)
+    pretrained: Pretrained = dataclasses.field(default_factory=Pretrained)
     heads: Heads = dataclasses.field(default_factory=Heads)
     training: Training = dataclasses.field(default_factory=Training)
 

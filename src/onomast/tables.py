@@ -86,6 +86,8 @@ def _type_name(kind: Any) -> str:
     if kind in names:
         return names[kind]
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        return " or ".join(map(repr, arguments))
     if origin is tuple:
         return "a list, each item " + _type_name(arguments[0])
     if origin in (typing.Union, types.UnionType):

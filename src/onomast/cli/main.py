@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from onomast._version import __version__
-from onomast.cli import convert, data, grid, segment, transfer, vectors
+from onomast.cli import convert, data, encoder, grid, segment, transfer, vectors
 from onomast.cli.common import FILES, Columns, File, Html, Json, Model, emit_json, named, say, show
 from onomast.errors import OnomastError, RecipeError
 
@@ -26,7 +26,14 @@ app = typer.Typer(
     help="Named-entity recognition when labels are scarce: check a labelled file, train, score, compare, tag raw text.",
     epilog="Start with: onomast train sample:swahili-news/train --test sample:swahili-news/test --out model",
 )
-for name, group in (("data", data), ("vectors", vectors), ("segment", segment), ("transfer", transfer), ("grid", grid)):
+for name, group in (
+    ("data", data),
+    ("vectors", vectors),
+    ("segment", segment),
+    ("transfer", transfer),
+    ("grid", grid),
+    ("encoder", encoder),
+):
     app.add_typer(group.app, name=name)
 
 

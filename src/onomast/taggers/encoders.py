@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ from onomast.layers.dropout import LockedDropout
 from onomast.layers.embeddings import HashedEmbedding, random_vectors
 from onomast.layers.lstm import INITIALISERS, BiLSTM
 from onomast.layers.window import Window
-from onomast.recipe import Encoder, Neural, Words
+from onomast.recipe import Encoder, Neural, Part, Words
 from onomast.sentence import Sentence
+from onomast.taggers.optimizers import Pace
 from onomast.taggers.vectors import CompactVectors
 from onomast.taggers.vocabulary import AFFIX_BUCKETS, SHAPE_BUCKETS, UNKNOWN_WORD, Lexicon, Vocabulary, WordInputs
 
@@ -74,6 +76,8 @@ class LSTMEncoder(nn.Module):
         )
         self.one_language = bool(own)
         """Whether a batch must be of one language."""
+        self.recipe = recipe
+        self.languages = vocabulary.languages
         self.order = settings.order
 
         def each(name: str, make: Callable[[], nn.Module]) -> nn.Module:
@@ -104,6 +108,30 @@ class LSTMEncoder(nn.Module):
         """Switch between training and tagging; either way the weights may have changed, so the cache is dropped."""
         self._cache = None
         return super().train(mode)
+
+    def start(self, sentences: Sequence[Sentence]) -> None:
+        """Number the words here, once, so that a resumed run sums over them in the same order to the last bit."""
+        self.lexicon.numbers(sentences)
+
+    def fresh(self) -> LSTMEncoder:
+        """The same encoder with other first weights."""
+        return LSTMEncoder(self.recipe, self.lexicon.vocabulary, self.lexicon.vectors)
+
+    def parts_of(self, name: Part) -> list[nn.Module]:
+        """The modules that a recipe's name of a part means."""
+        words = [part for part in self.parts if isinstance(part, WordPart)]
+        others = [part for part in self.parts if not isinstance(part, WordPart)]
+        if name == "encoder":
+            return [self]
+        return [self.lstm] if name == "lstm" else list[nn.Module](words) if name == "words" else others
+
+    def paces(self) -> Mapping[str, Pace]:
+        """Everything learns at the recipe's rate."""
+        return {}
+
+    def save(self, folder: Path) -> list[str]:  # noqa: ARG002 - the shape of Encoder
+        """Nothing beside vocabulary and weights."""
+        return []
 
     def known(self) -> dict[str, Any]:
         """What the encoder knows by name, for vocabulary.json."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,10 +15,69 @@ from torch import Tensor, nn
 from onomast.corpus import Corpus
 from onomast.errors import DataError
 from onomast.layers.heads import UNKNOWN, CRFHead, Head, SentenceHead, SoftmaxHead
-from onomast.recipe import EntityHead, Neural, Recipe
+from onomast.recipe import EntityHead, Neural, Part, Recipe
 from onomast.sentence import Sentence
-from onomast.taggers.encoders import LSTMEncoder, PerLanguage, of_language
+from onomast.taggers.encoders import PerLanguage, of_language
+from onomast.taggers.optimizers import Pace
 from onomast.tags import TagScheme
+
+
+class Prepared(Protocol):
+    """A batch as an encoder wants it."""
+
+    @property
+    def language(self) -> int:
+        """Place of the batch's language in the encoder's `languages`."""
+        ...
+
+
+class Encoder(Protocol):
+    """What turns sentences into hidden vectors; every encoder is an nn.Module that fulfils it."""
+
+    width: int
+    """Of a hidden vector."""
+    languages: tuple[str, ...]
+    """Languages met in training, the target's first."""
+
+    def start(self, sentences: Sequence[Sentence]) -> None:
+        """Get to know the sentences of a training in one fixed order, so that a resumed one does as the first did."""
+        ...
+
+    def groups(self, sentences: Sequence[Sentence]) -> list[list[int]]:
+        """Indices of sentences that may be read together."""
+        ...
+
+    def prepare(self, sentences: Sequence[Sentence]) -> Any:
+        """Look the words of B sentences (each of one token or more) up: a `Prepared`."""
+        ...
+
+    def __call__(self, inputs: Any) -> tuple[Tensor, Tensor]:
+        """What `prepare` gave -> hidden vectors (B, T, D) and mask (B, T)."""
+        ...
+
+    def parts_of(self, name: Part) -> list[nn.Module]:
+        """The modules that a recipe's name of a part means. Raises RecipeError where there is no such part."""
+        ...
+
+    def paces(self) -> Mapping[str, Pace]:
+        """Parameters, by name, that do not learn at the recipe's rate."""
+        ...
+
+    def fresh(self) -> Encoder:
+        """The same encoder with its first weights, or others like them."""
+        ...
+
+    def known(self) -> dict[str, Any]:
+        """What it knows by name, for vocabulary.json."""
+        ...
+
+    def fixed(self) -> dict[str, Tensor]:
+        """Tensors to save that are no weights."""
+        ...
+
+    def save(self, folder: Path) -> list[str]:
+        """Write what else it needs into a model folder; returns the names of the files."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -46,7 +107,7 @@ Batch = tuple[Sequence[Sentence], Sequence[Gold]]
 class Network(nn.Module):
     """Encoder and heads. The heads of the recipe with a weight above 0 are there, under their names."""
 
-    def __init__(self, encoder: LSTMEncoder, targets: Targets, settings: Neural, weights: Tensor | None = None) -> None:
+    def __init__(self, encoder: Encoder, targets: Targets, settings: Neural, weights: Tensor | None = None) -> None:
         super().__init__()
         self.encoder = encoder
         self.targets = targets
@@ -56,7 +117,8 @@ class Network(nn.Module):
             "pos": settings.heads.pos,
             "sentence": settings.heads.sentence,
         }
-        languages = encoder.lexicon.vocabulary.languages
+        self.head_rate = settings.pretrained.head_rate
+        languages = encoder.languages
         entities = [
             _entity_head(encoder.width, targets.scheme, settings.heads.entities, weights)
             for _ in (languages if "transitions" not in settings.sharing else languages[:1])
@@ -67,6 +129,15 @@ class Network(nn.Module):
         if targets.labels:
             heads["sentence"] = SentenceHead(width=encoder.width, labels=len(targets.labels))
         self.heads = nn.ModuleDict(heads)
+
+    def parts_of(self, name: Part) -> list[nn.Module]:
+        """The modules that a recipe's name of a part means."""
+        return list(self.heads.values()) if name == "heads" else self.encoder.parts_of(name)
+
+    def paces(self) -> dict[str, Pace]:
+        """Parameters, by name, that do not learn at the recipe's rate."""
+        slow = {f"encoder.{name}": pace for name, pace in self.encoder.paces().items()}
+        return {name: slow.get(name, Pace(self.head_rate)) for name, _ in self.named_parameters()} if slow else {}
 
     def head(self, name: str, language: int = 0) -> Head:
         """The head of this name (entities, pos or sentence), as the language at this place of the vocabulary has it."""

@@ -14,20 +14,19 @@ import torch
 
 from onomast.corpus import Corpus
 from onomast.data.scripts import converted, converted_corpus, require_script, restored
-from onomast.errors import DataError, ModelError, OnomastError, RecipeError
+from onomast.errors import DataError, ModelError, OnomastError
 from onomast.files import atomic_path, write_text
 from onomast.recipe import Recipe, Training, read_recipe, to_toml
 from onomast.sentence import Sentence
 from onomast.tagger import History
-from onomast.taggers.baseline import entity_f1, tag_by_list
-from onomast.taggers.encoders import LSTMEncoder
+from onomast.taggers.baseline import entity_f1
+from onomast.taggers.collapse import floor_of, verdict_on
 from onomast.taggers.folder import seal, unseal
 from onomast.taggers.network import Network, Targets, gold_of, names, tag_weights, targets_of
 from onomast.taggers.sources import with_sources
-from onomast.taggers.stages import Lessons
+from onomast.taggers.stages import Judge, Lessons
+from onomast.taggers.starts import new_encoder, saved_encoder
 from onomast.taggers.training import threads
-from onomast.taggers.vectors import CompactVectors, coverage_warning, open_vectors
-from onomast.taggers.vocabulary import Vocabulary, build_vocabulary
 from onomast.tags import TagScheme
 
 _TAG_TOKENS = 4096  # tokens in a batch when tagging, padding included
@@ -65,6 +64,7 @@ class NeuralTagger:
         if not annotated and not corpus.sources:
             raise DataError("no training sentence carries tags; expected at least one", path=corpus.name)
         corpus = _with_dev(replace(corpus, train=annotated), settings, self.recipe.seed)
+        dev = () if settings.dev == "none" else corpus.dev
         notes: list[str] = []
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.recipe.seed)
@@ -76,12 +76,13 @@ class NeuralTagger:
                 class_only,
                 self._network,
                 partial(self._fresh, self._network),
-                partial(self._score, () if settings.dev == "none" else corpus.dev),
+                Judge(partial(self._score, dev), partial(floor_of, corpus.train, dev)),
                 checkpoints,
             )
             rows = lessons.run()
         self._network.eval()
-        notes += self._collapse(corpus)
+        notes += (row["collapsed"] for row in rows if "collapsed" in row)
+        notes += verdict_on(self.tag, corpus)
         return History(time.perf_counter() - began, tuple(rows), tuple(notes))
 
     def tag(self, sentences: Sequence[Sentence]) -> list[Sentence]:
@@ -107,7 +108,7 @@ class NeuralTagger:
         return restored((sentence if len(sentence) else sentence.tagged(()) for sentence in tagged), originals)
 
     def save(self, folder: Path) -> None:
-        """Write recipe.toml, tags.json, vocabulary.json and weights.safetensors."""
+        """Write recipe.toml, tags.json, vocabulary.json, weights.safetensors, and what else the encoder needs."""
         from safetensors.torch import save_file
 
         network, targets = self._trained()
@@ -117,7 +118,8 @@ class NeuralTagger:
             save_file({**tensors, **network.encoder.fixed()}, path)
         write_text(folder / "vocabulary.json", json.dumps(network.encoder.known(), ensure_ascii=False))
         write_text(folder / "recipe.toml", to_toml(self.recipe))
-        seal(folder, {"style": targets.scheme.style, **names(targets)}, _FILES)
+        more = network.encoder.save(folder)
+        seal(folder, {"style": targets.scheme.style, **names(targets)}, (*_FILES, *more))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -134,7 +136,7 @@ class NeuralTagger:
             tensors = load_file(folder / "weights.safetensors")
             scheme = TagScheme(tuple(tags["labels"]), tags["style"])
             tagger._targets = Targets(scheme, tuple(tags["pos"]), tuple(tags["sentence_labels"]))
-            encoder = LSTMEncoder.restored(tagger.recipe.neural, known, tensors)
+            encoder = saved_encoder(tagger.recipe.neural, known, tensors, folder)
             tagger._network = Network(encoder, tagger._targets, tagger.recipe.neural)
             tagger._network.load_state_dict(tensors)
         except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -153,49 +155,17 @@ class NeuralTagger:
         return self._network, self._targets
 
     def _build(self, corpus: Corpus, class_only: Sequence[Sentence], notes: list[str]) -> Network:
-        recipe = self.recipe.neural
         assert self._targets is not None
-        everything = (*corpus.train, *class_only, *(s for source in corpus.sources for s in source.train))
-        languages = tuple(dict.fromkeys(sentence.language or "" for sentence in everything))
-        settings = Vocabulary(
-            (), (), recipe.words.lower, languages, apart="words" not in recipe.sharing and len(languages) > 1
-        )
-        vocabulary = build_vocabulary(everything, min_count=recipe.words.min_count, settings=settings)
-        encoder = LSTMEncoder(recipe, vocabulary, self._vectors((*everything, *corpus.dev), notes))
-        # Words are numbered here, once, so that a resumed run sums over them in the same order to the last bit.
-        encoder.lexicon.numbers((*everything, *corpus.dev))
+        recipe = self.recipe.neural
+        learnt = (*corpus.train, *class_only, *(s for source in corpus.sources for s in source.train))
+        encoder = new_encoder(recipe, learnt, corpus.dev, notes)
         gold = [gold_of(sentence, self._targets) for sentence in corpus.train]
         weights = tag_weights(recipe.heads.entities, gold, len(self._targets.scheme.tags))
         return Network(encoder, self._targets, recipe, weights).to(self.device)
 
     def _fresh(self, network: Network) -> Network:
         """The same network with other first weights."""
-        lexicon = network.encoder.lexicon
-        encoder = LSTMEncoder(self.recipe.neural, lexicon.vocabulary, lexicon.vectors)
-        return Network(encoder, network.targets, self.recipe.neural).to(self.device)
-
-    def _vectors(self, sentences: Sequence[Sentence], notes: list[str]) -> CompactVectors | None:
-        """The rows of the vectors file that this tagger keeps."""
-        settings = self.recipe.neural.words
-        if settings.vectors is None:
-            if settings.mode == "random":
-                return None
-            raise RecipeError(
-                f"is absent, but mode {settings.mode} starts from a file; give --vectors FILE, or --raw TEXT to learn "
-                "vectors first, or --set neural.words.mode=random",
-                key="neural.words.vectors",
-            )
-        if settings.mode == "random":
-            raise RecipeError(
-                "is random, so the vectors file would be of no use; take --recipe small-vectors, or another mode",
-                key="neural.words.mode",
-            )
-        tokens = {token for sentence in sentences for token in sentence.tokens}
-        words = sorted({token.lower() for token in tokens} if settings.lower else tokens)
-        vectors = open_vectors(Path(settings.vectors)).compact(words, ngram_rows=settings.ngram_rows)
-        warning = coverage_warning(vectors.rows(words)[1])
-        notes += [f"{settings.vectors}: {warning}"] if warning else []
-        return vectors
+        return Network(network.encoder.fresh(), network.targets, self.recipe.neural).to(self.device)
 
     def _score(self, dev: Sequence[Sentence]) -> dict[str, float]:
         """F1 and loss on dev sentences."""
@@ -216,25 +186,6 @@ class NeuralTagger:
         for batch in _batches(sentences):
             for places in self._trained()[0].encoder.groups([sentences[index] for index in batch]):
                 yield [batch[place] for place in places]
-
-    def _collapse(self, corpus: Corpus) -> Iterator[str]:
-        """A note when the tagger does no better than a word list of the training data."""
-        sentences = corpus.dev or corpus.train
-        listed = corpus.train if corpus.dev else corpus.train[::2]
-        with_gold = [sentence for sentence in sentences if sentence.tags is not None and None not in sentence.tags]
-        if not with_gold:
-            return
-        bare = [sentence.bare() for sentence in with_gold]
-        ours, theirs = (
-            entity_f1(with_gold, self.tag(bare)),
-            entity_f1(with_gold, tag_by_list(listed, bare)),
-        )
-        if ours < theirs:
-            where = "dev" if corpus.dev else "the training"
-            yield (
-                f"COLLAPSED: F1 {ours:.3f} on {where} sentences is below the {theirs:.3f} of a word list of training "
-                "data. Try another --set neural.training.learning_rate, more epochs, another --seed, or --recipe crf"
-            )
 
 
 def _with_dev(corpus: Corpus, settings: Training, seed: int) -> Corpus:

@@ -10,17 +10,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from onomast.corpus import Corpus
 from onomast.recipe import Part, Recipe, Stage, Training, to_toml
 from onomast.sentence import Sentence
-from onomast.taggers.encoders import WordPart
 from onomast.taggers.network import Gold, Network, gold_of
+from onomast.taggers.optimizers import Pace
 from onomast.taggers.training import train
 from onomast.taggers.transfer import SourceBatches, chain_of, sentences_of
 
-Score = Callable[[], Mapping[str, float]]
+
+@dataclass(frozen=True)
+class Judge:
+    """What a network is measured by, on the dev sentences."""
+
+    score: Callable[[], Mapping[str, float]] = dict
+    """Figures of the network as it is; empty without dev sentences."""
+    floor: Callable[[], float] = float
+    """F1 of a word list."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +42,7 @@ class Lessons:
     network: Network
     fresh: Callable[[], Network]
     """Builds the network anew, with other first weights."""
-    score: Score
-    """Figures of the network as it is, on the dev sentences; empty without them."""
+    judge: Judge
     checkpoints: Path | None
 
     def run(self) -> list[dict[str, Any]]:
@@ -55,9 +62,15 @@ class Lessons:
         """The sentence head alone, on every sentence that has a label (joint labelling, section 3.3)."""
         sentences = [sentence for sentence in (*self.corpus.train, *self.class_only) if sentence.label is not None]
         settings = replace(
-            settings, epochs=settings.pretrain_epochs, steps=0, schedule="constant", select="last", dev="none"
+            settings,
+            epochs=settings.pretrain_epochs,
+            steps=0,
+            schedule="constant",
+            select="last",
+            dev="none",
+            rescue_after=0,
         )
-        return self._train(Fit(self.network, sentences, self.score, only="sentence"), settings, "pretrain")
+        return self._train(Fit(self.network, sentences, self.judge, only="sentence"), settings, "pretrain")
 
     def _stage(self, stage: Stage, folder: str) -> list[dict[str, Any]]:
         settings = self.recipe.neural.training
@@ -68,7 +81,7 @@ class Lessons:
         self._reset(stage.reset)
         joint = "joint" in stage.corpus
         beside = SourceBatches(self.corpus.sources, self.recipe.sources) if joint and self.corpus.sources else None
-        fit = Fit(self.network, sentences_of(stage, self.corpus), self.score, beside=beside)
+        fit = Fit(self.network, sentences_of(stage, self.corpus), self.judge, beside=beside)
         with _frozen(self.network, stage.frozen):
             return self._train(fit, settings, folder)
 
@@ -77,7 +90,7 @@ class Lessons:
             return
         fresh = self.fresh()
         for name in parts:
-            for old, new in zip(parts_of(self.network, name), parts_of(fresh, name), strict=True):
+            for old, new in zip(self.network.parts_of(name), fresh.parts_of(name), strict=True):
                 old.load_state_dict(new.state_dict())
 
     def _train(self, fit: Fit, settings: Training, folder: str) -> list[dict[str, Any]]:
@@ -93,7 +106,7 @@ class Fit:
         self,
         network: Network,
         sentences: Sequence[Sentence],
-        score: Score,
+        judge: Judge,
         *,
         only: str | None = None,
         beside: SourceBatches | None = None,
@@ -101,11 +114,15 @@ class Fit:
         self.module = network
         self.sentences = sentences
         self.lengths = [len(sentence) for sentence in sentences]
-        self.score = score
+        self.score, self.floor = judge.score, judge.floor
         self.only = only
         """Train one head alone."""
         self.beside = beside
         self._gold: dict[int, Gold] = {}
+
+    def paces(self) -> Mapping[str, Pace]:
+        """Parameters, by name, that do not learn at the recipe's rate."""
+        return self.module.paces()
 
     def loss(self, indices: Sequence[int], done: float) -> Tensor:
         """() loss of these sentences, plus mu times that of one batch of a source."""
@@ -127,25 +144,13 @@ class Fit:
         return found
 
 
-def parts_of(network: Network, name: Part) -> list[nn.Module]:
-    """The modules that a recipe's name of a part means."""
-    if name == "heads":
-        return list(network.heads.values())
-    if name == "lstm":
-        return [network.encoder.lstm]
-    words = [part for part in network.encoder.parts if isinstance(part, WordPart)]
-    if name == "words":
-        return list[nn.Module](words)
-    return [part for part in network.encoder.parts if not isinstance(part, WordPart)]
-
-
 @contextmanager
 def _frozen(network: Network, names: Sequence[Part]) -> Iterator[None]:
     """Keep these parts from learning, for the time of the block."""
     parameters = [
         parameter
         for name in names
-        for part in parts_of(network, name)
+        for part in network.parts_of(name)
         for parameter in part.parameters()
         if parameter.requires_grad
     ]

@@ -21,6 +21,8 @@ from onomast.errors import ModelError
 from onomast.files import atomic_path, write_text
 from onomast.progress import progress
 from onomast.recipe import Training
+from onomast.taggers.collapse import collapse_of
+from onomast.taggers.optimizers import Pace, optimizer_of
 
 _BUCKET = 20  # batches are cut from shuffled pools of this many batches, sorted by length
 _PAUSE = 5.0  # seconds between checkpoints, at least: an epoch of a few sentences takes less than writing one
@@ -48,6 +50,14 @@ class Task(Protocol):
         """Dev figures of the module as it is, such as `{"f1": 0.61, "dev_loss": 2.3}`; empty without dev examples."""
         ...
 
+    def floor(self) -> float:
+        """The dev F1 that anything worth its name beats; asked for only where a collapse is looked for."""
+        ...
+
+    def paces(self) -> Mapping[str, Pace]:
+        """Parameters, by name, that do not learn at the recipe's rate."""
+        ...
+
 
 @dataclass
 class _State:
@@ -60,7 +70,9 @@ class _State:
     """Sum of the losses of this epoch."""
     seconds: float = 0.0
     rate: float = 1.0
-    """Plateau's factor on the learning rate."""
+    """Factor on the learning rate: plateau's, and that of a rescue."""
+    rescued: bool = False
+    """Whether this is the second start, after a collapse."""
     best: float = -math.inf
     best_epoch: int = 0
     waited: int = 0
@@ -100,11 +112,14 @@ class _Loop:
         self.run_name = run
         self.folder = folder
         self.parameters = {name: value for name, value in task.module.named_parameters() if value.requires_grad}
-        self.optimizer = _optimizer(list(self.parameters.values()), settings)
+        self.optimizer = optimizer_of(self.parameters, task.paces(), settings)
         self.steps_per_epoch = max(1, math.ceil(len(task.lengths) / settings.batch_size))
         self.epochs = max(settings.epochs, math.ceil(settings.steps / self.steps_per_epoch))
         self.average = (
             {name: value.detach().clone() for name, value in self.parameters.items()} if settings.averaging else {}
+        )
+        self.first = (
+            {name: value.detach().clone() for name, value in self.parameters.items()} if settings.rescue_after else {}
         )
         self.best: dict[str, Tensor] = {}
         self.state = _State()
@@ -149,10 +164,15 @@ class _Loop:
         """One update; returns the loss."""
         rate = self._rate()
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["pace"]
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.task.loss(indices, self._done())
-        loss.backward()  # type: ignore[no-untyped-call]
+        total = 0.0
+        size = math.ceil(len(indices) / self.settings.pieces)
+        for start in range(0, len(indices), size):
+            piece = indices[start : start + size]
+            loss = self.task.loss(piece, self._done()) * (len(piece) / len(indices))
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach())
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.clip)
         self.optimizer.step()
@@ -161,17 +181,18 @@ class _Loop:
             decay = min(self.settings.averaging, (1 + taken) / (10 + taken))
             averages = list(self.average.values())
             torch._foreach_lerp_(averages, [value.detach() for value in self.parameters.values()], 1 - decay)
-        return float(loss.detach())
+        return total
 
     def _rate(self) -> float:
         settings, state = self.settings, self.state
         if settings.schedule in ("constant", "plateau"):
             return settings.learning_rate * state.rate
+        peak = settings.learning_rate * state.rate
         share = self._done()
         if share < settings.warmup:
-            return settings.learning_rate * max(share / settings.warmup, 0.02)
+            return peak * max(share / settings.warmup, 0.02)
         left = (1 - share) / (1 - settings.warmup)
-        return settings.learning_rate * (left if settings.schedule == "linear" else (1 - math.cos(math.pi * left)) / 2)
+        return peak * (left if settings.schedule == "linear" else (1 - math.cos(math.pi * left)) / 2)
 
     def _done(self) -> float:
         """The share of all steps that lie behind."""
@@ -191,6 +212,11 @@ class _Loop:
                 state.best, state.best_epoch = score, state.epoch + 1
             if better and settings.select != "last":
                 self.best = {name: value.detach().clone() for name, value in self.parameters.items()}
+        if settings.rescue_after and not state.rescued:
+            reason = collapse_of(state.rows, settings, self.epochs, self.task.floor)
+            if reason:
+                self._start_again(reason)
+                return
         # While dev F1 is still 0 nothing has been learnt yet: lowering the rate then would keep it so.
         nothing_yet = settings.select != "loss" and state.best <= 0
         state.waited = 0 if better or nothing_yet else state.waited + 1
@@ -204,6 +230,22 @@ class _Loop:
             state.finished = state.finished or settings.learning_rate * state.rate < settings.minimum_rate
         if settings.stop_after and not nothing_yet and state.epoch - state.best_epoch >= settings.stop_after:
             state.finished = True
+
+    def _start_again(self, reason: str) -> None:
+        """Put everything back to the start, but for the learning rate, the random state and the rows so far."""
+        state, settings = self.state, self.settings
+        for row in state.rows:
+            row["attempt"] = 1
+        state.rows[-1]["collapsed"] = (
+            f"COLLAPSED in epoch {state.epoch + 1}: {reason}. Started again at "
+            f"{settings.rescue_factor:g} of the learning rate {settings.learning_rate:g}"
+        )
+        self.state = _State(rate=settings.rescue_factor, rescued=True, seconds=state.seconds, rows=state.rows)
+        self.task.module.load_state_dict(self.first, strict=False)
+        self.average = {name: self.first[name].clone() for name in self.average}
+        self.best = {}
+        self.optimizer = optimizer_of(self.parameters, self.task.paces(), settings)
+        torch.manual_seed(self.seed + 1)
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
@@ -273,18 +315,6 @@ class _Loop:
         torch.set_rng_state(tensors["random"])
         if "random.cuda" in tensors and torch.cuda.is_available():
             torch.cuda.set_rng_state(tensors["random.cuda"])
-
-
-def _optimizer(parameters: list[nn.Parameter], settings: Training) -> torch.optim.Optimizer:
-    """The recipe's optimiser; `fused`: one pass over the weights instead of one for each operation."""
-    rate, decay = settings.learning_rate, settings.weight_decay
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=rate, weight_decay=decay, momentum=settings.momentum, fused=True)
-    if settings.optimizer == "adadelta":
-        return torch.optim.Adadelta(parameters, lr=rate, weight_decay=decay)
-    if settings.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
-    return torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=True)
 
 
 @contextmanager
