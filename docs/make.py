@@ -13,7 +13,7 @@ SOURCE = HERE.parent / "src" / "onomast" / "recipe.py"
 COMMANDS = (
     "check", "describe", "train", "evaluate", "score", "compare", "tag", "recipes", "data list", "data fetch",
     "vectors train", "vectors info", "vectors prune", "segment apply", "transfer rank", "convert",
-    "grid run", "grid table", "grid plot",
+    "grid run", "grid table", "grid plot", "encoder convert",
 )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from onomast.recipe import read_recipe
 from onomast.sentence import Sentence
 from onomast.tagger import Tagger, load_tagger, new_tagger
 from onomast.tags import Span, faults, tags_of
+from tiny_encoders import tiny_encoder
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Case:
     predicts_pos: bool = False
     vectors: str | None = None
     """The field that names a vectors file, if the recipe needs one."""
+    encoder: str | None = None
+    """The family of a tiny pre-trained encoder, if the recipe needs one."""
 
 
 def neural(recipe: str, predicts_pos: bool = False, **settings: str) -> Case:
@@ -51,6 +54,13 @@ def neural(recipe: str, predicts_pos: bool = False, **settings: str) -> Case:
     }
     changes |= {name.replace("__", "."): value for name, value in settings.items()}
     return Case(recipe, changes, "weights.safetensors", "torch", predicts_pos)
+
+
+def transformer(recipe: str, family: str) -> Case:
+    """A tiny random encoder; all of it learns fast."""
+    settings = {"neural.pretrained.head_rate": "1", "neural.training.epochs": "60", "neural.training.rescue_after": "0"}
+    case = neural(recipe, neural__training__learning_rate="0.003", **settings)
+    return replace(case, needs="transformers", encoder=family)
 
 
 def linear(recipe: str, algorithm: str = "lbfgs", scheme: str = "iobes") -> Case:
@@ -82,6 +92,10 @@ RECIPES = {
     "transfer-vectors": replace(neural("transfer-vectors"), vectors="neural.words.vectors"),
     "small-vectors": replace(neural("small-vectors"), vectors="neural.words.vectors"),
     "crosslingual": neural("crosslingual", neural__training__learning_rate="1.0"),
+    "transformer, bert": transformer("transformer", "bert"),
+    "transformer-crf, xlm-roberta": transformer("transformer-crf", "xlm-roberta"),
+    "transformer, deberta-v2": transformer("transformer", "deberta-v2"),
+    "transformer-crf, slow": transformer("transformer-crf", "slow"),
 }
 
 TEXTS = [
@@ -133,6 +147,10 @@ def trained(case: Case) -> Tagger:
 @pytest.fixture(scope="module", params=RECIPES.values(), ids=RECIPES.keys())
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
     chosen: Case = request.param
+    if chosen.encoder is not None:
+        pytest.importorskip(chosen.needs)
+        folder = tiny_encoder(chosen.encoder, tmp_path_factory.mktemp("encoder"))
+        return replace(chosen, changes={**chosen.changes, "neural.pretrained.model": json.dumps(str(folder))})
     if chosen.vectors is None:
         return chosen
     path = tmp_path_factory.mktemp("vectors") / "tiny.vec"

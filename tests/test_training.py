@@ -162,3 +162,81 @@ def test_batches_hold_every_index_once_and_like_lengths() -> None:
     spread = [max(lengths[i] for i in batch) - min(lengths[i] for i in batch) for batch in made]
     assert sum(spread) / len(spread) < 10  # a random batch of 16 spreads over about 89
     assert made != batches(lengths, 16, torch.Generator().manual_seed(1))
+
+
+def test_each_parameter_learns_at_its_own_pace() -> None:
+    task = Regression()
+    before = [value.detach().clone() for value in task.module.parameters()]
+    names = [name for name, _ in task.module.named_parameters()]
+    task.paced = {names[0]: Pace(0.5), names[1]: Pace(0.0), names[2]: Pace(decays=False)}
+    settings = Training(
+        optimizer="sgd", learning_rate=0.1, weight_decay=0.3, epochs=1, batch_size=18, schedule="constant", clip=0
+    )
+    task.module.eval()
+    (task.loss(range(18), 0.0)).backward()
+    gradients = [value.grad.clone() for value in task.module.parameters() if value.grad is not None]
+    task.module.zero_grad()
+    task.module[1].p = 0.0  # type: ignore[union-attr] # no dropout in training either
+    train(task, settings, seed=0)
+    wanted = [
+        before[0] - 0.05 * (gradients[0] + 0.3 * before[0]),
+        before[1],
+        before[2] - 0.1 * gradients[2],
+        before[3] - 0.1 * (gradients[3] + 0.3 * before[3]),
+    ]
+    for made, want in zip(task.module.parameters(), wanted, strict=True):
+        torch.testing.assert_close(made.detach(), want)
+
+
+def test_a_batch_in_pieces_is_the_same_batch() -> None:
+    settings = Training(optimizer="sgd", epochs=3, batch_size=7, learning_rate=0.05)
+    tasks = Regression(), Regression()
+    for task, pieces in zip(tasks, (1, 3), strict=True):
+        task.module[1].p = 0.0  # type: ignore[union-attr]
+        train(task, dataclasses.replace(settings, pieces=pieces), seed=4)
+    for one, two in zip(*(task.module.parameters() for task in tasks), strict=True):
+        torch.testing.assert_close(one, two)
+
+
+RESCUE = dataclasses.replace(SETTINGS, schedule="linear", rescue_after=2, rescue_factor=0.1, averaging=0.0)
+
+
+@pytest.mark.parametrize(
+    ("scores", "collapses"),
+    [
+        ([0.0], True),
+        ([0.2, 0.25, 0.25], True),
+        ([0.1, 0.2, 0.31], False),  # below the floor of 0.3, but rising
+        ([0.4, 0.35, 0.31], False),  # falling, but above the floor
+    ],
+)
+def test_a_collapse_is_seen_by_dev_scores(scores: list[float], collapses: bool) -> None:
+    rows = train(Regression(scores=scores), RESCUE, seed=0)
+    assert ("attempt" in rows[0]) == collapses == (len(rows) > 6)
+    if collapses:
+        last = next(place for place, row in enumerate(rows) if "collapsed" in row)
+        assert "0.1 of the learning rate" in rows[last]["collapsed"]
+        assert [row["epoch"] for row in rows[last + 1 :]] == [1, 2, 3, 4, 5, 6]
+        assert rows[last + 1]["rate"] == pytest.approx(0.1 * rows[0]["rate"])
+
+
+def test_a_loss_that_is_no_number_starts_again_and_one_that_falls_does_not() -> None:
+    settings = dataclasses.replace(RESCUE, dev="none", optimizer="sgd", clip=0, rescue_factor=1e-9)
+    rows = train(Regression(), dataclasses.replace(settings, learning_rate=1e7), seed=0)
+    assert "no number" in next(row["collapsed"] for row in rows if "collapsed" in row)
+    assert rows[-1]["loss"] == rows[-1]["loss"]
+    assert len(train(Regression(), dataclasses.replace(settings, learning_rate=0.05), seed=0)) == 6
+    still = train(Regression(), dataclasses.replace(settings, learning_rate=1e-9), seed=0)
+    assert "stands still" in next(row["collapsed"] for row in still if "collapsed" in row)
+
+
+@pytest.mark.parametrize("die_at", [3, 14, 22])
+def test_a_rescued_run_resumes_to_the_same_bytes(tmp_path: Path, die_at: int) -> None:
+    whole = Regression(scores=[0.0])
+    rows = train(whole, RESCUE, seed=5, run="r")
+    with pytest.raises(KilledError):
+        train(Regression(scores=[0.0], die_at=die_at), RESCUE, seed=5, run="r", folder=tmp_path)
+    resumed = Regression(scores=[0.0])
+    again = train(resumed, RESCUE, seed=5, run="r", folder=tmp_path)
+    assert weights(resumed) == weights(whole)
+    assert [{**row, "seconds": 0} for row in again] == [{**row, "seconds": 0} for row in rows]

@@ -19,4 +19,5 @@ class ScalarMix(nn.Module):
     def forward(self, hidden: Sequence[Tensor]) -> Tensor:
         """As many tensors of one shape as there are layers -> one of that shape."""
         shares = self.weights.softmax(0)
-        return self.scale * sum(share * one for share, one in zip(shares, hidden, strict=True))
+        mixed: Tensor = self.scale * sum(share * one for share, one in zip(shares, hidden, strict=True))
+        return mixed

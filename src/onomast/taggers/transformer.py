@@ -40,7 +40,7 @@ class TransformerEncoder(nn.Module):
     Fulfils `network.Encoder`. `width` is that of a hidden vector.
     """
 
-    def __init__(self, recipe: Neural, languages: tuple[str, ...], model: nn.Module, tokenizer: Any) -> None:
+    def __init__(self, recipe: Neural, languages: tuple[str, ...], model: Any, tokenizer: Any) -> None:
         super().__init__()
         self.recipe = recipe
         self.languages = languages
