@@ -123,13 +123,15 @@ def _found(name: str) -> Path:
     if Path(name).exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise ModelError("no such folder; expected one with config.json and model.safetensors", folder=name)
     _library()
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
 
     repository, _, revision = name.partition("@")
     given = f" --revision {revision}" if revision else ""
     for cached in (True, False):
         try:
             with _quiet():
+                if not cached:  # without a network this ends at once; the download would try for half a minute
+                    HfApi().model_info(repository, revision=revision or None, timeout=20)
                 folder = Path(
                     snapshot_download(
                         repository, revision=revision or None, allow_patterns=list(_WANTED), local_files_only=cached
@@ -198,16 +200,20 @@ def _stripped(model: Any) -> nn.Module:
 def _quiet() -> Iterator[None]:
     """No progress bars and no reports, for the time of the block."""
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 
     level, bars, hub_bars = logging.get_verbosity(), logging.is_progress_bar_enabled(), not are_progress_bars_disabled()
+    hub_level = hub_logging.get_verbosity()
     logging.set_verbosity_error()
+    hub_logging.set_verbosity_error()
     logging.disable_progress_bar()
     disable_progress_bars()
     try:
         yield
     finally:
         logging.set_verbosity(level)
+        hub_logging.set_verbosity(hub_level)
         if bars:
             logging.enable_progress_bar()
         if hub_bars:
