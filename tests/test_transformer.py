@@ -365,7 +365,7 @@ def test_without_network_and_model_training_ends_with_one_line(tmp_path: Path) -
     assert "Traceback" not in done.stderr and done.stdout == ""
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("onomast: FacebookAI/xlm-roberta-base@") and "hf download" in last
-    assert all(line.startswith(("sample:", "onomast:")) for line in done.stderr.strip().splitlines())
+    assert all(line.startswith(("sample:", "budget:", "onomast:")) for line in done.stderr.strip().splitlines())
 
 
 KILLED = """
