@@ -67,7 +67,7 @@ def clocked(name: str, seconds: dict[str, float], processor: dict[str, float]) -
 
 def ours(train_path: str, test_path: str, out_path: str) -> None:
     """What the peers' scripts do, with Onomast; and the rate of matrix products in this process."""
-    from onomast.taggers import neural
+    from onomast.taggers import stages
 
     def rows(path: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
@@ -76,13 +76,13 @@ def ours(train_path: str, test_path: str, out_path: str) -> None:
     test = [Sentence(tuple(row["tokens"])) for row in rows(test_path)]
     seconds: dict[str, float] = {}
     processor: dict[str, float] = {}
-    loop = neural.train
+    loop = stages.train
 
     def timed_loop(*arguments: Any, **settings: Any) -> Any:
         with clocked("train", seconds, processor):
             return loop(*arguments, **settings)
 
-    neural.train = timed_loop
+    stages.train = timed_loop
     rates = [product_rate()]
     tagger = new_tagger(read_recipe("bilstm-crf", NETWORK))
     tagger.fit(Corpus("train", train))
