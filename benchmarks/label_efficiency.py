@@ -229,7 +229,11 @@ METHODS: dict[str, Callable[[], Method]] = {
 }
 
 
-CLAIMS = (Claim("onomast crf", "sklearn-crfsuite", 3.0, 0.5), Claim("onomast transfer", "onomast small", 0.0, 0.0))
+CLAIMS = (
+    Claim("onomast crf", "sklearn-crfsuite", 3.0, 0.5),
+    Claim("onomast transfer", "onomast crf", 0.0, 0.0),
+    Claim("onomast transfer", "onomast small", 0.0, 0.0),
+)
 THRESHOLDS = (
     Threshold("onomast small", "swa", 100, 64.5),
     Threshold("onomast small", "swa", 500, 80),
