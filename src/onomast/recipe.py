@@ -303,6 +303,22 @@ class SelfTraining:
     """Probability from which on a tag is certain; entities below it, and tokens, count as not annotated."""
 
 
+@dataclass(frozen=True)
+class Augment:
+    """More training sentences made from the target's own; dev and test stay as they are. Off by default."""
+
+    dictionary: int = 0
+    """New sentences: training sentences drawn at random, every entity replaced by one of its label. 0: none."""
+    label: int = 0
+    """neural: sentences without tags, at most, that the dictionary labels: the longest entity first (Kruengkrai et al.
+    2020, section 3.4). 0: none."""
+    oversample: float = 0.0
+    """A label in a smaller share f of the sentences than this has its sentences repeated sqrt(oversample / f) times. 0:
+    none."""
+    lists: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """By label, a file of further entries for the dictionary, one a line, words separated by spaces."""
+
+
 Part = Literal["words", "characters", "lstm", "encoder", "heads"]
 
 
@@ -362,6 +378,7 @@ class Recipe:
     """New names of the sources' labels, such as `NEP = "PER"`; `""`: not annotated."""
     sources: Sources = dataclasses.field(default_factory=Sources)
     self_training: SelfTraining = dataclasses.field(default_factory=SelfTraining)
+    augment: Augment = dataclasses.field(default_factory=Augment)
     stage: tuple[Stage, ...] = ()
     """neural: the chain; empty: one stage, `joint` where there are sources."""
     linear: Linear = dataclasses.field(default_factory=Linear)

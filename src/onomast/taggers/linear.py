@@ -30,7 +30,7 @@ from onomast.taggers.features import FeatureExtractor
 from onomast.taggers.folder import seal, unseal
 from onomast.taggers.lattice import Lattice
 from onomast.taggers.scores import TokenScores
-from onomast.taggers.sources import repeated, with_sources
+from onomast.taggers.sources import augmented, repeated, with_sources
 from onomast.taggers.vector_features import (
     VECTORS,
     NamedValues,
@@ -76,7 +76,7 @@ class LinearTagger:
         new_trainer(self.recipe.linear)  # complains before any work is done
         corpus = with_sources(corpus, self.recipe)
         _require_tags(corpus)
-        corpus = converted_corpus(corpus, self.recipe.script)
+        corpus = converted_corpus(augmented(corpus, self.recipe), self.recipe.script)
         sentences = repeated(corpus, self.recipe.sources)
         scheme = TagScheme(corpus.labels, self.recipe.scheme)
         features = self.recipe.linear.features

@@ -23,7 +23,7 @@ from onomast.taggers.baseline import entity_f1
 from onomast.taggers.collapse import floor_of, verdict_on
 from onomast.taggers.folder import seal, unseal
 from onomast.taggers.network import Network, Targets, gold_of, names, tag_weights, targets_of
-from onomast.taggers.sources import with_sources
+from onomast.taggers.sources import augmented, with_sources
 from onomast.taggers.stages import Judge, Lessons
 from onomast.taggers.starts import new_encoder, saved_encoder
 from onomast.taggers.training import threads
@@ -64,6 +64,7 @@ class NeuralTagger:
         if not annotated and not corpus.sources:
             raise DataError("no training sentence carries tags; expected at least one", path=corpus.name)
         corpus = _with_dev(replace(corpus, train=annotated), settings, self.recipe.seed)
+        corpus = augmented(corpus, self.recipe, class_only)
         dev = () if settings.dev == "none" else corpus.dev
         notes: list[str] = []
         with torch.random.fork_rng(devices=[]):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from onomast.corpus import Corpus
+from onomast.data.augment import augment
 from onomast.data.labels import align
 from onomast.data.ranking import choose
 from onomast.errors import RecipeError, nearest
@@ -50,6 +51,18 @@ def with_sources(corpus: Corpus, recipe: Recipe) -> Corpus:
             for source in kept
         ]
     return replace(corpus, sources=tuple(kept))
+
+
+def augmented(corpus: Corpus, recipe: Recipe, untagged: tuple[Sentence, ...] = ()) -> Corpus:
+    """The corpus with what [augment] of the recipe makes of its training sentences and of `untagged` ones.
+
+    Dev sentences must be set aside before: copies of them would teach. Raises RecipeError.
+    """
+    if recipe.augment.lists and recipe.script:
+        raise RecipeError("cannot be had with `script`; leave out one of them", key="augment.lists")
+    made = augment(replace(corpus, train=(*corpus.train, *untagged)), recipe.augment, recipe.seed)
+    first = len(corpus.train)
+    return replace(corpus, train=(*corpus.train, *made.train[first + len(untagged) :]))
 
 
 def repeated(corpus: Corpus, settings: Sources) -> list[Sentence]:
