@@ -12,7 +12,7 @@ import pytest
 from onomast.corpus import Corpus
 from onomast.data.augment import AUGMENTERS, augment
 from onomast.errors import RecipeError
-from onomast.recipe import Augment, read_recipe
+from onomast.recipe import Augment, Recipe, read_recipe
 from onomast.sentence import Sentence, Span
 from onomast.taggers.linear import LinearTagger
 from onomast.taggers.sources import augmented
@@ -159,3 +159,23 @@ def test_the_linear_tagger_learns_from_what_was_made(tmp_path: Path) -> None:
     file.unlink()
     (tagged,) = LinearTagger.load(tmp_path / "model").tag([Sentence(("w1", "Mr", "Zuwena", "saw"))])
     assert tagged.spans == [Span(2, 3, "PER")]
+
+
+def test_the_neural_tagger_makes_sentences_after_the_dev_share_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    from onomast.taggers import neural
+
+    seen: list[Corpus] = []
+
+    def stop(given: Corpus, recipe: Recipe, untagged: tuple[Sentence, ...]) -> Corpus:
+        seen.append(augmented(given, recipe, untagged))
+        raise RecipeError("enough")
+
+    monkeypatch.setattr(neural, "augmented", stop)
+    train = tuple(Sentence((f"w{index}", f"n{index}"), ("O", "B-PER")) for index in range(40))
+    with pytest.raises(RecipeError, match="enough"):
+        neural.NeuralTagger(read_recipe("bilstm-crf", {"augment.dictionary": "200"})).fit(Corpus("c", train))
+    (made,) = seen
+    assert made.dev
+    assert len(made.train) + len(made.dev) == 240
+    assert not {one.tokens[1] for one in made.train} & {one.tokens[1] for one in made.dev}
