@@ -357,6 +357,19 @@ def test_damaged_bytes_give_an_error_of_ours_or_vectors_but_nothing_else(
     assert peak < 64 << 20
 
 
+def test_memory_does_not_follow_the_number_of_buckets_that_a_file_names(
+    tmp_path: Path, every_format: list[bytes]
+) -> None:
+    content = bytearray(every_format[1])  # pruned: a bucket is looked up, not an index into the matrix
+    content[43] = 1  # 2 + 2 ** 24 buckets
+    path = written(tmp_path / "large.bin", bytes(content))
+    tracemalloc.start()
+    open_vectors(path).compact(["kenya", "other"], ngram_rows=10)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 << 20
+
+
 # Compact vectors
 
 

@@ -238,16 +238,20 @@ def _frequent_buckets(source: Source, words: Sequence[str], count: int) -> Integ
     subwords = source.subwords
     if not subwords.present or count <= 0:
         return np.zeros(0, np.int64)
-    counts = np.zeros(subwords.buckets, np.float32)
-    for batch in batches(list(dict.fromkeys([*source.first(_DICTIONARY), *words]))):
-        np.add.at(counts, subwords.of(batch)[0], np.float32(1))
-    common = np.argsort(-counts, kind="stable")[: _CANDIDATES * count]
-    common = common[counts[common] > 0]
+    known = list(dict.fromkeys([*source.first(_DICTIONARY), *words]))
+    if not known:
+        return np.zeros(0, np.int64)
+    # Only what occurs is counted: a file may name far more buckets than it has rows.
+    found = [np.unique(subwords.of(batch)[0], return_counts=True) for batch in batches(known)]
+    buckets, places = np.unique(np.concatenate([ids for ids, _ in found]), return_inverse=True)
+    counts = np.bincount(places, np.concatenate([times for _, times in found])).astype(np.float32)
+    order = np.argsort(-counts, kind="stable")[: _CANDIDATES * count]
+    common, counts = buckets[order], counts[order]
     scores = np.zeros(len(common), np.float32)
     for start in range(0, len(common), _ROWS):
         part = slice(start, start + _ROWS)
         rows, present = source.gather(common[part])
-        scores[part] = np.sqrt(counts[common[part]]) * np.linalg.norm(rows, axis=1) * present
+        scores[part] = np.sqrt(counts[part]) * np.linalg.norm(rows, axis=1) * present
     best = np.argsort(-scores, kind="stable")[:count]
     return np.sort(common[best[scores[best] > 0]]).astype(np.int64)
 
