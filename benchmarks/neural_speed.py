@@ -67,6 +67,8 @@ def clocked(name: str, seconds: dict[str, float], processor: dict[str, float]) -
 
 def ours(train_path: str, test_path: str, out_path: str) -> None:
     """What the peers' scripts do, with Onomast; and the rate of matrix products in this process."""
+    import torch._dynamo  # noqa: F401 - torch imports it with the first optimiser; Flair's epochs are timed without it
+
     from onomast.taggers import stages
 
     def rows(path: str) -> list[dict[str, Any]]:
