@@ -265,6 +265,9 @@ class Training:
     """Epochs in which the sentence head alone trains the encoder on all sentences with a label, before the rest."""
     threads: int = 1
     """Processor threads; two processes of one thread do more than one of two."""
+    precision: Literal["auto", "single", "bf16"] = "auto"
+    """Of the products in training: `auto` is bf16 on a GPU that has it and single on a CPU. bf16 is worth trying on a
+    CPU that has AVX512-BF16 or AMX, and slow on any other. Weights, their updates and CRFs stay single."""
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ class Lessons:
             dev="none",
             rescue_after=0,
         )
-        return self._train(Fit(self.network, sentences, self.judge, only="sentence"), settings, "pretrain")
+        return self._train(Fit(self.network, sentences, self.judge, only="sentence", precision=settings.precision), settings, "pretrain")
 
     def _stage(self, stage: Stage, folder: str) -> list[dict[str, Any]]:
         settings = self.recipe.neural.training
@@ -81,7 +81,8 @@ class Lessons:
         self._reset(stage.reset)
         joint = "joint" in stage.corpus
         beside = SourceBatches(self.corpus.sources, self.recipe.sources) if joint and self.corpus.sources else None
-        fit = Fit(self.network, sentences_of(stage, self.corpus), self.judge, beside=beside)
+        learnt_from = sentences_of(stage, self.corpus)
+        fit = Fit(self.network, learnt_from, self.judge, beside=beside, precision=settings.precision)
         with _frozen(self.network, stage.frozen):
             return self._train(fit, settings, folder)
 
@@ -110,6 +111,7 @@ class Fit:
         *,
         only: str | None = None,
         beside: SourceBatches | None = None,
+        precision: str = "auto",
     ) -> None:
         self.module = network
         self.sentences = sentences
@@ -118,6 +120,8 @@ class Fit:
         self.only = only
         """Train one head alone."""
         self.beside = beside
+        self.precision = precision
+        """Of the products, see `recipe.Training`."""
         self._gold: dict[int, Gold] = {}
 
     def paces(self) -> Mapping[str, Pace]:
@@ -130,7 +134,7 @@ class Fit:
         batches = [[self.sentences[index] for index in indices]]
         if self.beside and mu:
             batches.append(self.beside.draw())
-        with _half_precision(next(self.module.parameters()).device):
+        with _in_precision(self.precision, next(self.module.parameters()).device):
             losses = self.module.losses(
                 [(batch, [self._gold_of(sentence) for sentence in batch]) for batch in batches], self.only
             )
@@ -174,10 +178,8 @@ def _fingerprint(recipe: Recipe, sentences: Sequence[Sentence], sources: Sequenc
 
 
 @contextmanager
-def _half_precision(device: torch.device) -> Iterator[None]:
-    """bf16 on a GPU that has it; single precision on a CPU."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported():
-        with torch.autocast("cuda", torch.bfloat16):
-            yield
-    else:
+def _in_precision(wished: str, device: torch.device) -> Iterator[None]:
+    """Compute products in what the recipe wishes; see `recipe.Training.precision`."""
+    automatic = wished == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
+    with torch.autocast(device.type, torch.bfloat16, enabled=automatic or wished == "bf16"):
         yield
