@@ -70,7 +70,11 @@ class Lessons:
             dev="none",
             rescue_after=0,
         )
-        return self._train(Fit(self.network, sentences, self.judge, only="sentence", precision=settings.precision), settings, "pretrain")
+        return self._train(
+            Fit(self.network, sentences, self.judge, only="sentence", precision=settings.precision),
+            settings,
+            "pretrain",
+        )
 
     def _stage(self, stage: Stage, folder: str) -> list[dict[str, Any]]:
         settings = self.recipe.neural.training
