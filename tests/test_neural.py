@@ -74,6 +74,21 @@ def test_joint_heads_predict_entities_pos_and_category() -> None:
     assert sum(a.label == b.label for a, b in zip(test, predicted, strict=True)) > 15
 
 
+def test_bf16_changes_the_products_and_nothing_else() -> None:
+    corpus = Corpus("x", made_up(80))
+    weights = {
+        precision: fitted(recipe(neural__training__precision=precision, neural__training__epochs="8"), corpus)
+        for precision in ("auto", "single", "bf16")
+    }
+    single, automatic, half = (weights[name]._trained()[0].state_dict() for name in ("single", "auto", "bf16"))
+    if not torch.cuda.is_available():
+        assert all(torch.equal(single[name], automatic[name]) for name in single)
+    assert all(half[name].dtype == single[name].dtype for name in single)
+    assert any(not torch.equal(single[name], half[name]) for name in single)
+    test = made_up(20, seed=1)
+    assert entity_f1(test, weights["bf16"].tag(bare(test))) > 0.9
+
+
 @pytest.mark.parametrize("head", ["pos", "sentence"])
 def test_a_head_without_its_annotation_is_refused(head: str) -> None:
     plain = tuple(dataclasses.replace(sentence, pos=None, label=None) for sentence in made_up(10))
