@@ -309,6 +309,21 @@ def test_vectors_of_raw_text_are_learnt_once_for_all_cells(tmp_path: Path) -> No
     assert run_cell(cells[0])["status"] == "done"
 
 
+def test_vectors_are_learnt_from_the_tokens_of_a_labelled_file(tmp_path: Path) -> None:
+    pytest.importorskip("gensim")
+    from onomast.taggers.vectors import open_vectors
+
+    (tmp_path / "more.conll").write_text("Zanzikwi\tB-LOC\nni\tO\n\n" * 30, encoding="utf-8")
+    text = SMALL.replace('recipe = "crf"', 'recipe = "crf-fasttext"\nuse = ["raw"]').replace(
+        "[[system]]", 'raw = ["train", "text:more.conll"]\n[[system]]', 1
+    )
+    cells = cells_of(read_grid(written(tmp_path, text + "[vectors]\nwidth = 8\nepochs = 1\n")), tmp_path)
+    learning = missing_vectors(cells)[0]
+    learn_vectors(learning)
+    words = open_vectors(learning.path).words
+    assert "Zanzikwi" in words and "B-LOC" not in words and len(words) > 100
+
+
 def test_the_command_line_says_what_happened(tmp_path: Path) -> None:
     path = written(tmp_path, SMALL.replace("[20, 40]", "[100000]").replace("[0, 1]", "[0]"))
     command = [sys.executable, "-m", "onomast.cli", "grid", "run", str(path)]

@@ -23,6 +23,8 @@ from onomast.sentence import Sentence
 CACHE = ".cache"
 """Folder beside grid.toml that git ignores: vectors learnt from raw text."""
 TRAINING_TEXT = "train"
+TEXT_OF = "text:"
+"""Before a name in `raw`: the tokens of a labelled file, without its labels."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def checksums(cell: Cell) -> dict[str, str]:
 
 def located(name: str, folder: Path) -> Path:
     """The path of a name in the grid."""
+    name = name.removeprefix(TEXT_OF)
     return resolve(name) if name.startswith(("data:", "sample:")) else folder / name
 
 
@@ -104,8 +107,10 @@ def learn_vectors(learning: Learning) -> dict[str, Any]:
     with TemporaryDirectory() as temporary:
         text = Path(temporary) / "train.txt"
         text.write_text("".join(_lines(cell)), encoding="utf-8")
-        raw = [text if name == TRAINING_TEXT else located(name, cell.folder) for name in cell.files["raw"]]
-        tokenised = cell.files["raw"] == (TRAINING_TEXT,)
+        written = [name for name in cell.files["raw"] if _is_labelled(name)]
+        raw = [located(name, cell.folder) for name in cell.files["raw"] if name not in written]
+        raw += [text] if written else []
+        tokenised = raw == [text]
         segmenter = settings.segmenter or ("spaces" if tokenised else None)
         summary = train_vectors(
             raw, learning.path, exclude=hidden, script=cell.recipe.script, segmenter=segmenter,
@@ -118,9 +123,14 @@ def learn_vectors(learning: Learning) -> dict[str, Any]:
 
 
 def _lines(cell: Cell) -> Iterator[str]:
-    """The text of the training sentences, for `raw = ["train"]`."""
-    if TRAINING_TEXT in cell.files["raw"]:
-        yield from (" ".join(sentence.tokens) + "\n" for sentence in _sentences(cell, cell.files["train"]))
+    """The tokens of labelled files: `train` and what is named with `text:`."""
+    for name in filter(_is_labelled, cell.files["raw"]):
+        files = cell.files["train"] if name == TRAINING_TEXT else (name.removeprefix(TEXT_OF),)
+        yield from (" ".join(sentence.tokens) + "\n" for sentence in _sentences(cell, files))
+
+
+def _is_labelled(name: str) -> bool:
+    return name == TRAINING_TEXT or name.startswith(TEXT_OF)
 
 
 def _sources(cell: Cell) -> tuple[Corpus, ...]:

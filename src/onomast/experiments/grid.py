@@ -36,7 +36,8 @@ class Data:
     sources: tuple[str, ...] = ()
     """Labels of other languages or domains, for systems that `use` them, less its own training files."""
     raw: Names = ()
-    """Text to learn vectors from, for systems that `use` it; `train` is the text of the training file."""
+    """Text to learn vectors from, for systems that `use` it; `train` is the text of the training file, `text:NAME` that
+    of another labelled file."""
     vectors: str = ""
     """A vectors file, for systems that `use` it."""
     columns: str = ""
