@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+import math
+from typing import Literal, TypeVar
 
 import pytest
 import torch
@@ -18,9 +19,9 @@ LENGTHS = (4, 1, 3)
 SCHEME = TagScheme(("LOC",), "iobes")  # O B I E S
 
 
-def crf_head(beta: float = 0.0) -> CRFHead:
+def crf_head(beta: float = 0.0, wrong: Literal["tokens", "sentence"] = "tokens") -> CRFHead:
     legal, starts, ends = (torch.tensor(part) for part in (SCHEME.transitions, SCHEME.starts, SCHEME.ends))
-    head = CRFHead(width=WIDTH, legal=legal, starts=starts, ends=ends, beta=beta).double()
+    head = CRFHead(width=WIDTH, legal=legal, starts=starts, ends=ends, beta=beta, wrong=wrong).double()
     return randomised(head)
 
 
@@ -54,34 +55,40 @@ def paths_of(head: CRFHead, hidden: Tensor, mask: Tensor, row: int) -> dict[tupl
     return all_paths(emissions, chain.transitions.tolist(), chain.starts.tolist(), chain.ends.tolist())
 
 
-def bernoulli_loss(head: CRFHead, hidden: Tensor, gold: Tensor, mask: Tensor, beta: float) -> float:
-    """The documented reading, by enumeration."""
+def bernoulli_loss(head: CRFHead, hidden: Tensor, gold: Tensor, mask: Tensor) -> float:
+    """The documented readings, by enumeration."""
     total = 0.0
     for row, length in enumerate(mask.sum(1).tolist()):
         paths = paths_of(head, hidden, mask, row)
         tags = gold[row, :length].tolist()
         allowed = [[tag in (-1, k) for k in range(5)] for tag in tags]
-        total += log_partition(paths) - log_partition(paths, allowed)
+        sentence = log_partition(paths) - log_partition(paths, allowed)
+        total += sentence
         best = max(paths, key=lambda path: paths[path])
         for token, (found, tag) in enumerate(zip(best, tags, strict=True)):
             if tag >= 0 and found != tag:
-                total -= beta * torch.tensor(marginal(paths, token, tag), dtype=torch.float64).log().item()
+                again = -math.log(marginal(paths, token, tag)) if head.wrong == "tokens" else sentence
+                total += head.beta * again
     return total / len(mask)
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("beta", [0.0, 0.7])
+@pytest.mark.parametrize("wrong", ["tokens", "sentence"])
 @pytest.mark.parametrize("partial", [False, True])
-def test_crf_loss_against_enumeration(seed: int, beta: float, partial: bool) -> None:
-    head, (hidden, mask), gold = crf_head(beta), inputs(seed), gold_tags()
+def test_crf_loss_against_enumeration(
+    seed: int, beta: float, wrong: Literal["tokens", "sentence"], partial: bool
+) -> None:
+    head, (hidden, mask), gold = crf_head(beta, wrong), inputs(seed), gold_tags()
     if partial:
         gold[0, 1] = gold[2, 0] = -1
-    expected = bernoulli_loss(head, hidden, gold, mask, beta)
+    expected = bernoulli_loss(head, hidden, gold, mask)
     assert head.loss(hidden, gold, mask).item() == pytest.approx(expected)
 
 
-def test_more_wrong_tokens_make_the_bernoulli_loss_larger() -> None:
-    crf, bernoulli, (hidden, mask), gold = crf_head(), crf_head(1.0), inputs(), gold_tags()
+@pytest.mark.parametrize("wrong", ["tokens", "sentence"])
+def test_more_wrong_tokens_make_the_bernoulli_loss_larger(wrong: Literal["tokens", "sentence"]) -> None:
+    crf, bernoulli, (hidden, mask), gold = crf_head(), crf_head(1.0, wrong), inputs(), gold_tags()
     best = crf.decode(hidden, mask)[0]
     assert bernoulli.loss(hidden, best, mask).item() == pytest.approx(crf.loss(hidden, best, mask).item())
     extra = bernoulli.loss(hidden, gold, mask) - crf.loss(hidden, gold, mask)
@@ -90,9 +97,9 @@ def test_more_wrong_tokens_make_the_bernoulli_loss_larger() -> None:
     assert bernoulli.loss(hidden, gold, mask) - crf.loss(hidden, gold, mask) < extra
 
 
-@pytest.mark.parametrize("beta", [0.0, 0.7])
-def test_crf_gradients(beta: float) -> None:
-    head, (hidden, mask), gold = crf_head(beta), inputs(), gold_tags()
+@pytest.mark.parametrize(("beta", "wrong"), [(0.0, "tokens"), (0.7, "tokens"), (0.7, "sentence")])
+def test_crf_gradients(beta: float, wrong: Literal["tokens", "sentence"]) -> None:
+    head, (hidden, mask), gold = crf_head(beta, wrong), inputs(), gold_tags()
     names = [f"head.{name}" for name, _ in head.named_parameters()]
 
     class Loss(nn.Module):

@@ -196,6 +196,9 @@ class EntityHead:
     """Its share in the total loss."""
     beta: float = 1.0
     """bernoulli: weight of the tokens that the current best path gets wrong."""
+    wrong: Literal["tokens", "sentence"] = "tokens"
+    """bernoulli: what counts again, `tokens`: the wrong tokens' own losses; `sentence`: that of the sentence, once for
+    each wrong token."""
     focal: float = 0.0
     """softmax: exponent of the focal loss; 0: cross-entropy."""
     class_weights: Literal["none", "inverse", "sqrt"] = "none"

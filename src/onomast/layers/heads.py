@@ -6,7 +6,7 @@ heads add up on one scale. A batch with no annotation gives a zero that still ha
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -65,9 +65,10 @@ class CRFHead(nn.Module):
     A token that is not annotated is summed over (partial CRF); with full annotation this is the ordinary CRF.
     `gold` may also be bool (B, T, K), the set of tags each token may have, for annotation that narrows a tag down.
 
-    `beta` > 0 makes it the Bernoulli-CRF (BiLSTM-BCRF, section 3.4; its formula is lost in translation). Our reading:
-    `loss = -log p(y|x) + beta * sum_t q_t * (-log p(y_t|x))`, where q_t, constant for the gradient, is 0 if the best
-    path has the gold tag at t and 1 if not, and p(y_t|x) is the tag's marginal. Wrong tokens make the loss larger.
+    `beta` > 0 makes it the Bernoulli-CRF (BiLSTM-BCRF, section 3.4; its formula is lost in translation). Two readings,
+    where q_t, constant for the gradient, is 0 if the best path has the gold tag at t and 1 if not:
+    `wrong="tokens"`: `-log p(y|x) + beta * sum_t q_t * (-log p(y_t|x))`, p(y_t|x) being the tag's marginal;
+    `wrong="sentence"`: `-log p(y|x) * (1 + beta * sum_t q_t)`. Either way wrong tokens make the loss larger.
 
     `legal` (K, K), `starts` (K,), `ends` (K,): bool; may tag j follow tag i, may a sentence begin or end with it.
     """
@@ -76,10 +77,20 @@ class CRFHead(nn.Module):
     legal_starts: Tensor
     legal_ends: Tensor
 
-    def __init__(self, *, width: int, legal: Tensor, starts: Tensor, ends: Tensor, beta: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        width: int,
+        legal: Tensor,
+        starts: Tensor,
+        ends: Tensor,
+        beta: float = 0.0,
+        wrong: Literal["tokens", "sentence"] = "tokens",
+    ) -> None:
         super().__init__()
         tags = legal.shape[0]
         self.beta = beta
+        self.wrong = wrong
         self.projection = nn.Linear(width, tags)
         self.transitions = nn.Parameter(torch.zeros(tags, tags))
         self.starts = nn.Parameter(torch.zeros(tags))
@@ -108,7 +119,10 @@ class CRFHead(nn.Module):
         if self.beta > 0:
             allowed = allowed_tags(gold, len(self.starts)) if allowed is None else allowed
             wrong = known & ~allowed.gather(2, chain.best_path()[:, :, None])[:, :, 0]
-            loss = loss - self.beta * chain.log_marginals(allowed).masked_fill(~wrong, 0.0).sum(1)
+            if self.wrong == "tokens":
+                loss = loss - self.beta * chain.log_marginals(allowed).masked_fill(~wrong, 0.0).sum(1)
+            else:
+                loss = loss * (1 + self.beta * wrong.sum(1))
         return (loss.sum() / _sentences(known)).to(torch.promote_types(hidden.dtype, torch.float32))
 
     def decode(self, hidden: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

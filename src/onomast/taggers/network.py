@@ -252,6 +252,7 @@ def _entity_head(width: int, scheme: TagScheme, settings: EntityHead, weights: T
         starts=torch.tensor(scheme.starts),
         ends=torch.tensor(scheme.ends),
         beta=settings.beta if settings.kind == "bernoulli" else 0.0,
+        wrong=settings.wrong,
     )
 
 
