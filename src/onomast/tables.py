@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import tomllib
 import types
 import typing
@@ -16,7 +17,7 @@ T = TypeVar("T")
 
 def from_table(kind: type[T], table: Mapping[str, Any], key: str = "") -> T:
     """Build a dataclass from a TOML table, checking every key and type. Raises RecipeError."""
-    fields = typing.get_type_hints(kind)
+    fields = _fields(kind)  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for name, value in table.items():
         dotted = f"{key}.{name}" if key else name
@@ -33,6 +34,12 @@ def from_table(kind: type[T], table: Mapping[str, Any], key: str = "") -> T:
     if missing:
         raise RecipeError(f"the field {missing[0]!r} is missing", key=key or None)
     return kind(**values)
+
+
+@functools.cache
+def _fields(kind: type) -> dict[str, Any]:
+    """Names and types, found out once: files of results hold thousands of recipes."""
+    return typing.get_type_hints(kind)
 
 
 def to_table(value: Any) -> Any:

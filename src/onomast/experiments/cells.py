@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import json
@@ -72,7 +73,7 @@ class Cell:
         }
         return {**parts, "vector_training": to_table(self.vectors)} if "raw" in self.use else parts
 
-    @property
+    @functools.cached_property
     def identity(self) -> str:
         """Digest of `parts`."""
         return identity(self.parts)
