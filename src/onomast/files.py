@@ -19,8 +19,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        temporary.chmod(0o666 & ~_umask())
         yield temporary
+        temporary.chmod(0o666 & ~_umask())  # now: some libraries write a new file of this name
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)

@@ -255,7 +255,8 @@ class Training:
     averaging: float = 0.0
     """Decay of an exponential moving average of the weights, such as 0.99, which is what is kept; 0: none."""
     seconds: float = 0.0
-    """Stop (with the best weights so far) after this many seconds; 0: no limit."""
+    """Stop (with the best weights so far) after this many seconds; `one-cycle` and `linear` have fallen by then. 0: no
+    limit."""
     checkpoint_minutes: float = 5.0
     """Write a checkpoint at the end of every epoch, and when this much time has passed within one."""
     rescue_after: int = 0

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from onomast.cli.common import say
+from onomast.cli.common import named, say
 
-app = typer.Typer(no_args_is_help=True, help="Pre-trained encoders: make a folder safe to read.")
+app = typer.Typer(no_args_is_help=True, help="Pre-trained encoders: learn a small one, make a folder safe to read.")
+
+
+class Precision(StrEnum):
+    """Of the products in training."""
+
+    auto = "auto"
+    single = "single"
+    bf16 = "bf16"
 
 
 @app.callback()
@@ -25,3 +34,48 @@ def encoder_convert(
     from onomast.taggers.pretrained import convert_weights
 
     say(f"wrote {convert_weights(folder)}")
+
+
+@app.command("train")
+def encoder_train(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Raw text or labelled files; hin=FILE and hin=FILE2 are one language."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.")],
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="Drop the sentences of this test file.")
+    ] = None,
+    layers: Annotated[int, typer.Option(help="Layers.")] = 4,
+    width: Annotated[int, typer.Option(help="Width of a vector; a multiple of --heads.")] = 256,
+    heads: Annotated[int, typer.Option(help="Heads of attention.")] = 4,
+    vocabulary: Annotated[int, typer.Option(help="Sub-words, at most.")] = 16_000,
+    minutes: Annotated[
+        float | None, typer.Option(help="Of training; the learning rate falls by the time used. [default: 60]")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Batches, instead of minutes: the same on every machine.")] = 0,
+    batch: Annotated[int, typer.Option(help="Sub-words in a batch.")] = 4096,
+    block: Annotated[int, typer.Option(help="Sub-words that the encoder takes at once.")] = 128,
+    rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 1e-3,
+    smoothing: Annotated[float, typer.Option(help="Languages by size to this power; 0: all alike.")] = 0.7,
+    script: Annotated[str, typer.Option(help="Convert the text into this script, such as deva.")] = "",
+    precision: Annotated[
+        Precision, typer.Option(help="Of the products; auto: bf16 on a GPU that has it.")
+    ] = Precision.auto,
+    threads: Annotated[int, typer.Option(help="Processor threads.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    resume: Annotated[bool, typer.Option(help="Go on from the checkpoints in DIR.")] = False,
+) -> None:
+    """Learn a small encoder from raw text, for `--set neural.pretrained.model=DIR`.
+
+    onomast encoder train hin=news.txt.gz hin=train.conll tel=wiki.txt --exclude test.conll --minutes 60 --out encoder
+    """
+    from onomast.taggers.encoder_training import EncoderSettings, texts_of, train_encoder
+
+    limit = minutes if minutes is not None else 0.0 if steps else 60.0
+    settings = EncoderSettings(
+        layers=layers, width=width, heads=heads, vocabulary=vocabulary, steps=steps, minutes=limit, batch=batch,
+        block=block, rate=rate, smoothing=smoothing, script=script, precision=precision.value, threads=threads, seed=seed,
+    )  # fmt: skip
+    hidden = [sentence.tokens for name in exclude or [] for sentence in named(name, None).sentences]
+    print(train_encoder(texts_of(files), out, settings, exclude=hidden, resume=resume, say=say))

@@ -146,10 +146,9 @@ class _Loop:
         for indices in order[state.step :]:
             state.total += self._step(indices)
             state.step += 1
-            done = state.epoch + state.step / len(order)
-            dev = f", dev F1 {state.rows[-1]['f1']:.3f}" if state.rows and "f1" in state.rows[-1] else ""
-            advance(done, f"loss {state.total / state.step:.3f}{dev}")
             state.seconds = time.monotonic() - began
+            dev = f", dev F1 {state.rows[-1]['f1']:.3f}" if state.rows and "f1" in state.rows[-1] else ""
+            advance(self._done() * self.epochs, f"loss {state.total / state.step:.3f}{dev}")
             if settings.seconds and state.seconds > settings.seconds:
                 break
             if time.monotonic() - self.saved > settings.checkpoint_minutes * 60:
@@ -177,7 +176,7 @@ class _Loop:
             nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.clip)
         self.optimizer.step()
         if self.average:
-            taken = self.state.epoch * self.steps_per_epoch + self.state.step + 1
+            taken = self._steps() + 1
             decay = min(self.settings.averaging, (1 + taken) / (10 + taken))
             averages = list(self.average.values())
             torch._foreach_lerp_(averages, [value.detach() for value in self.parameters.values()], 1 - decay)
@@ -195,8 +194,13 @@ class _Loop:
         return peak * (left if settings.schedule == "linear" else (1 - math.cos(math.pi * left)) / 2)
 
     def _done(self) -> float:
-        """The share of all steps that lie behind."""
-        return (self.state.epoch * self.steps_per_epoch + self.state.step) / (self.epochs * self.steps_per_epoch)
+        """The share that lies behind: of all steps, or of the seconds where more of them has passed."""
+        share = self._steps() / (self.epochs * self.steps_per_epoch)
+        limit = self.settings.seconds
+        return min(1.0, max(share, self.state.seconds / limit)) if limit else share
+
+    def _steps(self) -> int:
+        return self.state.epoch * self.steps_per_epoch + self.state.step
 
     def _close_epoch(self) -> None:
         """Score, select, move the schedule, write the row."""
@@ -205,7 +209,7 @@ class _Loop:
             self.task.module.eval()
             figures = dict(self.task.score()) if settings.dev != "none" else {}
             row = {"epoch": state.epoch + 1, "loss": state.total / max(1, state.step), "rate": self._rate()}
-            state.rows.append({**row, **figures, "seconds": round(state.seconds, 2)})
+            state.rows.append({**row, **figures, "steps": self._steps(), "seconds": round(state.seconds, 2)})
             score = -figures["dev_loss"] if settings.select == "loss" and figures else figures.get("f1")
             better = score is not None and score > state.best
             if better and score is not None:

@@ -97,7 +97,7 @@ def train_vectors(
     except ImportError:
         raise MissingExtra("gensim", "vectors") from None
     with TemporaryDirectory() as folder:
-        text = _Text(paths, segmenter or _guess_segmenter(paths), Exclusion(exclude), script)
+        text = _Text(paths, segmenter or guess_segmenter(paths), Exclusion(exclude), script)
         tokenised = Path(folder) / "tokens"
         text.write(tokenised)
         if text.common(min_count) == 0:
@@ -194,7 +194,7 @@ class _Text:
 
     def _lines(self) -> Iterator[str]:
         for path in self.paths:
-            for line in _raw_lines(Path(path)):
+            for line in raw_lines(Path(path)):
                 try:
                     yield unicodedata.normalize("NFC", line.decode("utf-8"))
                 except UnicodeDecodeError:
@@ -217,7 +217,7 @@ class _Sentences:
                 yield line.split()
 
 
-def _raw_lines(path: Path) -> Iterator[bytes]:
+def raw_lines(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
@@ -228,9 +228,9 @@ def _raw_lines(path: Path) -> Iterator[bytes]:
         raise DataError(f"cannot be read: {reason}; expected text, plain or gzip", path=path) from None
 
 
-def _guess_segmenter(paths: Sequence[str | Path]) -> str:
+def guess_segmenter(paths: Sequence[str | Path]) -> str:
     """`spaces` where words of a script that is written without spaces stand apart all the same, else `unicode`."""
-    lines = itertools.islice(itertools.chain.from_iterable(_raw_lines(Path(path)) for path in paths), _SAMPLE)
+    lines = itertools.islice(itertools.chain.from_iterable(raw_lines(Path(path)) for path in paths), _SAMPLE)
     text = b" ".join(lines).decode("utf-8", "ignore")
     runs = [run for run in text.split() if any(_unspaced(letter) for letter in run)]
     if 2 * len(runs) < len(text.split()):

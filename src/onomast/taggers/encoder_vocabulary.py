@@ -1,0 +1,72 @@
+"""A sub-word vocabulary of one's own, by the `tokenizers` library: a unigram model (Kudo 2018), any script.
+
+Words are composed (NFC) and nothing is stripped: vowel signs and tone marks stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from onomast.errors import MissingExtra
+from onomast.progress import progress
+from onomast.taggers.encoder_text import LanguageText
+
+SPECIAL = {
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+}
+_MOST = 20.0  # times that a small language's lines are repeated at most
+
+
+def learn_vocabulary(texts: Mapping[str, LanguageText], *, size: int, smoothing: float, longest: int) -> Any:
+    """A fast tokenizer of Hugging Face with `size` sub-words at most, learnt from text.
+
+    A language counts with its number of words to the power `smoothing`. `longest`: sub-words that the encoder takes.
+    """
+    try:
+        from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+        from transformers import PreTrainedTokenizerFast
+    except ImportError:
+        raise MissingExtra("transformers", "transformers") from None
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
+    trainer = trainers.UnigramTrainer(
+        vocab_size=size, special_tokens=list(SPECIAL.values()), unk_token=SPECIAL["unk_token"], show_progress=False
+    )
+    with progress("Learning sub-words", None) as advance:
+        advance(0, "from each word and how often it occurs")
+        tokenizer.train_from_iterator(_balanced(texts, smoothing), trainer)
+    start, end = SPECIAL["cls_token"], SPECIAL["sep_token"]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{start} $A {end}",
+        pair=f"{start} $A {end} $B:1 {end}:1",
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in (start, end)],
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=longest, **SPECIAL)
+
+
+def load_vocabulary(folder: Path) -> Any:
+    """A tokenizer saved in a folder."""
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+
+
+def _balanced(texts: Mapping[str, LanguageText], smoothing: float) -> Iterator[str]:
+    """The lines of all languages, those of smaller ones repeated."""
+    largest = max(text.words for text in texts.values())
+    for text in texts.values():
+        times = min(_MOST, (text.words / largest) ** (smoothing - 1))
+        owed = 0.0
+        for words in text.read():
+            owed += times
+            for _ in range(int(owed)):
+                yield " ".join(words)
+            owed -= int(owed)
