@@ -112,6 +112,14 @@ def test_axes_corpora_sizes_and_seeds_multiply(tmp_path: Path) -> None:
     assert strong.recipe.linear.max_iterations == 5
 
 
+def test_a_seed_can_be_left_out_of_some_rows(tmp_path: Path) -> None:
+    left_out = '[[leave_out]]\naffixes = "no"\nseed = 1\n'
+    every = cells_of(read_grid(written(tmp_path, SMALL + AXES)), tmp_path)
+    cells = cells_of(read_grid(written(tmp_path, SMALL + AXES + left_out)), tmp_path)
+    gone = {cell.identity for cell in every} - {cell.identity for cell in cells}
+    assert gone == {cell.identity for cell in every if cell.seed == 1 and cell.coordinates["affixes"] == "no"} != set()
+
+
 def test_full_replaces_values_and_blocks_of_one_name(tmp_path: Path) -> None:
     full = '[full]\nseeds = [0, 1, 2]\nset = { linear.c2 = 1 }\n[[full.system]]\nname = "CRF"\nuse = ["rest"]\n'
     path = written(tmp_path, SMALL + full)

@@ -139,7 +139,7 @@ def _cells_of_system(grid: Grid, folder: Path, system: System, choices: Mapping[
         for size in _sizes(grid, data):
             coordinates = {"system": system.name, "corpus": data.name, "size": size_label(size), "row": row}
             coordinates |= {axis: choice.name for axis, choice in choices.items()}
-            if any(meets(where, coordinates) for where in grid.leave_out):
+            if any(meets(where, {**coordinates, "seed": str(seed)}) for where in grid.leave_out):
                 continue
             recipe = recipe or _recipe(system, changes, folder)
             _check_use(system, used, data)

@@ -179,7 +179,7 @@ class Grid:
     set: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Changed fields of every recipe; those of systems and axes come after them."""
     leave_out: tuple[Where, ...] = ()
-    """Combinations that are not run."""
+    """Combinations that are not run; here `seed` can be a condition, too."""
     row: tuple[RowName, ...] = ()
     theirs: tuple[Theirs, ...] = ()
     claim: tuple[Claim, ...] = ()
@@ -259,7 +259,7 @@ def _check_where(grid: Grid, key: str, where: Where) -> None:
     known = {"system": [system.name for system in grid.system], "corpus": [data.name for data in grid.corpus]}
     known |= {axis.name: [value.name for value in axis.value] for axis in grid.axis}
     for name, value in where.items():
-        _require_known(key, [name], [*known, "size", "row"])
+        _require_known(key, [name], [*known, "size", "row", *(["seed"] if key == "leave_out" else [])])
         if name in known:
             _require_known(
                 f"{key}.{name}", [str(v) for v in (value if isinstance(value, tuple) else (value,))], known[name]
