@@ -22,7 +22,7 @@ import regex
 
 from onomast.data.catalogue import language_of, resolve
 from onomast.data.formats import Repair, stream, write
-from onomast.data.segment import TextSpan, segment
+from onomast.data.segment import Segmenter, TextSpan, segment
 from onomast.data.source import write_chunks
 from onomast.errors import DataError, OnomastError
 from onomast.progress import progress
@@ -81,9 +81,9 @@ def tag_file(
     """Tag `file` (raw text, or a labelled file of the format `read`) and write `out`, in the order of the file.
 
     `-` is standard input or output. `format`: `jsonl` (see `json_line`) or a writer of `onomast.data.formats`, such as
-    `columns` and `html`. Entities below `min_confidence` become `O`. Raises DataError for text that is not
-    UTF-8 and whatever the reader raises; BrokenPipeError when nobody reads standard output any more (which is then
-    closed without noise).
+    `columns` and `html`. `segmenter`: a name, or the folder of a learned one. Entities below `min_confidence` become
+    `O`. Raises DataError for text that is not UTF-8 and whatever the reader raises; BrokenPipeError when nobody reads
+    standard output any more (which is then closed without noise).
     """
     if not 0 <= min_confidence <= 1:
         raise OnomastError(f"--min-confidence {min_confidence}: expected a probability between 0 and 1")
@@ -92,7 +92,8 @@ def tag_file(
     began = time.perf_counter()
     tally = _Tally()
     if read is None:
-        found = stream_text(read_pieces(path, tally), source=_name(path), language=language, segmenter=segmenter)
+        cut = _segmenter(segmenter)
+        found = stream_text(read_pieces(path, tally), source=_name(path), language=language, segmenter=cut)
     else:
         found = stream(path, format=read, columns=columns, language=language, on_repair=tally.repair)
 
@@ -139,14 +140,21 @@ def json_line(sentence: Sentence) -> str:
 def segment_file(file: str, segmenter: str = "unicode") -> None:
     """Print raw text one sentence a line, tokens separated by spaces."""
     path = resolve(file)
+    cut = _segmenter(segmenter)
     output = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="\n")
     with _quiet_pipe():
         try:
-            for sentence in stream_text(read_pieces(path), source=_name(path), segmenter=segmenter):
+            for sentence in stream_text(read_pieces(path), source=_name(path), segmenter=cut):
                 output.write(" ".join(sentence.tokens) + "\n")
             output.flush()
         finally:
             output.detach()
+
+
+def _segmenter(name: str) -> Segmenter:
+    from onomast.taggers.segmenter import find_segmenter
+
+    return find_segmenter(name)
 
 
 def tag_stream(tagger: Tagger, sentences: Iterable[Sentence], min_confidence: float = 0.0) -> Iterator[Sentence]:
@@ -176,7 +184,11 @@ def sentences_of_text(file: str) -> Iterator[Sentence]:
 
 
 def stream_text(
-    pieces: Iterable[str], *, source: str | None = None, language: str | None = None, segmenter: str = "unicode"
+    pieces: Iterable[str],
+    *,
+    source: str | None = None,
+    language: str | None = None,
+    segmenter: str | Segmenter = "unicode",
 ) -> Iterator[Sentence]:
     """Sentences of raw text that comes in pieces (lines, blocks: the result does not depend on where it was cut).
 
@@ -210,7 +222,7 @@ def _sentence(held: str, start: int, spans: list[TextSpan], source: str | None, 
     )
 
 
-def _step(held: str, at: int, segmenter: str, *, is_last: bool) -> tuple[list[list[TextSpan]], int] | None:
+def _step(held: str, at: int, segmenter: str | Segmenter, *, is_last: bool) -> tuple[list[list[TextSpan]], int] | None:
     """The sentences of the next line of `held` after `at`, or of a part of it, and where to go on; None: read more."""
     full = at + WINDOW
     end = held.find("\n", at, full) + 1

@@ -236,7 +236,8 @@ def tag(
     ] = None,
     min_confidence: Annotated[float, typer.Option(help="Leave out entities less probable than this.")] = 0.0,
     segmenter: Annotated[
-        str, typer.Option(help="How raw text is cut into tokens; `spaces`: as it stands.")
+        str,
+        typer.Option(metavar="NAME|DIR", help="How raw text is cut into tokens; DIR: of `onomast segment train`."),
     ] = "unicode",
     columns: Columns = None,
 ) -> None:

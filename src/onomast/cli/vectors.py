@@ -21,6 +21,9 @@ def vectors_train(
     exclude: Annotated[
         list[str] | None, typer.Option(metavar="FILE", help="Drop the sentences of this test file.")
     ] = None,
+    segmenter: Annotated[
+        str | None, typer.Option(help="How text is cut into tokens: a name, or the folder of a learned one.")
+    ] = None,
     width: Annotated[int, typer.Option(help="Width of a vector.")] = 100,
     epochs: Annotated[int, typer.Option(help="Passes over the text.")] = 10,
     seed: Annotated[int, typer.Option(help="Of the training.")] = 0,
@@ -30,7 +33,8 @@ def vectors_train(
     from onomast.taggers.vectors_train import train_vectors
 
     hidden = [sentence.tokens for name in exclude or [] for sentence in named(name, None).sentences]
-    print(train_vectors([resolve(name) for name in raw], out, exclude=hidden, width=width, epochs=epochs, seed=seed))
+    paths = [resolve(name) for name in raw]
+    print(train_vectors(paths, out, exclude=hidden, segmenter=segmenter, width=width, epochs=epochs, seed=seed))
 
 
 @app.command("info")

@@ -16,6 +16,7 @@ import regex
 from onomast.errors import MissingExtra, OnomastError, nearest
 
 TextSpan = tuple[int, int]
+Segmenter = Callable[[str], list[TextSpan]]
 Cut = Callable[[str, int, int], Iterable[TextSpan]]
 
 # Scripts written without spaces between words: tokens are clusters or syllables of these characters.
@@ -51,6 +52,16 @@ _TOKEN = regex.compile(
   | (?:{_HAUSA})?(?:{_LETTERS}|{_NUMBER})
       (?:(?:(?<=[\p{{Lu}}]):(?=\p{{Ll}})|[-\u2010\u2011]{_TAIL})?(?:{_LETTERS}|{_NUMBER}))*+
   | (?P<mark>[\p{{P}}--\p{{Pc}}])(?P=mark)*+{_TAIL}                                          # ... -- !!
+  | {_VISIBLE}{_TAIL}
+    """,
+    regex.VERBOSE | regex.VERSION1,
+)
+
+_PIECE = regex.compile(
+    rf"""
+    (?P<complex>(?:{_COMPLEX}{_TAIL})++)
+  | (?:{_LETTER}{_TAIL})++
+  | (?:\p{{Nd}}{_TAIL})++
   | {_VISIBLE}{_TAIL}
     """,
     regex.VERBOSE | regex.VERSION1,
@@ -112,6 +123,11 @@ def clusters(text: str) -> list[TextSpan]:
     return _tokens(text, _orthographic_cut)
 
 
+def pieces(text: str) -> list[TextSpan]:
+    """Cut into what a learned segmenter joins: as `tokenize`, but each mark, number and run of letters alone."""
+    return _tokens(text, _syllable_cut, _PIECE)
+
+
 def spaces(text: str) -> list[TextSpan]:
     """Cut at white space, zero-width spaces and control characters alone: for text that is already tokenised."""
     return _whole_graphemes(text, [match.span() for match in _SPACED.finditer(text)])
@@ -152,10 +168,10 @@ def thai_words(text: str) -> list[TextSpan]:
     return _tokens(text, cut)
 
 
-def _tokens(text: str, cut: Cut) -> list[TextSpan]:
-    """Tokens by the default rules; `cut` divides the runs of scripts without spaces."""
+def _tokens(text: str, cut: Cut, pattern: regex.Pattern[str] = _TOKEN) -> list[TextSpan]:
+    """The tokens of `pattern`; `cut` divides the runs of scripts without spaces."""
     spans: list[TextSpan] = []
-    for match in _TOKEN.finditer(text):
+    for match in pattern.finditer(text):
         if match.lastgroup == "complex":
             spans.extend(cut(text, match.start(), match.end()))
         else:
@@ -189,6 +205,11 @@ def _whole_graphemes(text: str, spans: list[TextSpan]) -> list[TextSpan]:
             moved.append((start, end))
             reached = end
     return moved
+
+
+def is_unspaced(letter: str) -> bool:
+    """Does the letter belong to a script that is written without spaces between words?"""
+    return _STARTS_UNSPACED.match(letter) is not None
 
 
 LONGEST = 500  # tokens of a sentence
@@ -228,15 +249,20 @@ def sentences(text: str) -> list[TextSpan]:
     return [(tokens[first][0], tokens[last - 1][1]) for first, last in itertools.pairwise([0, *ends])]
 
 
-def segment(text: str, segmenter: str = "unicode") -> list[list[TextSpan]]:
+def segment(text: str, segmenter: str | Segmenter = "unicode") -> list[list[TextSpan]]:
     """The tokens of each sentence of `text`, spans of the whole text. Raises OnomastError for an unknown segmenter."""
-    if segmenter not in SEGMENTERS:
-        raise OnomastError(f"there is no segmenter {segmenter!r}; {nearest(segmenter, SEGMENTERS)}")
-    if SEGMENTERS[segmenter] is tokenize:
+    cut = named_segmenter(segmenter) if isinstance(segmenter, str) else segmenter
+    if cut is tokenize:
         tokens = tokenize(text)
         return [tokens[first:last] for first, last in itertools.pairwise([0, *sentence_ends(text, tokens)])]
-    cut = SEGMENTERS[segmenter]
     return [[(start + left, start + right) for left, right in cut(text[start:end])] for start, end in sentences(text)]
+
+
+def named_segmenter(name: str) -> Segmenter:
+    """A segmenter of `SEGMENTERS`. Raises OnomastError naming the nearest. (`taggers.segmenter` finds learned ones.)"""
+    if name not in SEGMENTERS:
+        raise OnomastError(f"there is no segmenter {name!r}; {nearest(name, SEGMENTERS)}")
+    return SEGMENTERS[name]
 
 
 def sentence_ends(text: str, tokens: Sequence[TextSpan]) -> list[int]:
@@ -312,7 +338,7 @@ def _is_abbreviation(word: str, mark: str) -> bool:
     return word.casefold() in _ABBREVIATIONS or (len(word) == 1 and word.isalpha())
 
 
-SEGMENTERS: dict[str, Callable[[str], list[TextSpan]]] = {
+SEGMENTERS: dict[str, Segmenter] = {
     "unicode": tokenize,
     "syllables": tokenize,
     "clusters": clusters,

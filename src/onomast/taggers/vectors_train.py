@@ -18,10 +18,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from onomast.data.scripts import convert_token, require_script
-from onomast.data.segment import SEGMENTERS
-from onomast.errors import DataError, MissingExtra, OnomastError, nearest
+from onomast.errors import DataError, MissingExtra, OnomastError
 from onomast.files import atomic_path
 from onomast.progress import Advance, progress
+from onomast.taggers.segmenter import find_segmenter
 
 _PREFIX = (
     12  # characters (spaces apart) by which an excluded sentence is found inside a line; shorter ones: whole lines
@@ -77,7 +77,8 @@ def train_vectors(
     """Learn skip-gram fastText vectors from raw text, one sentence or paragraph a line, plain or gzip.
 
     `exclude`: sentences, as tokens, to be cut out wherever they stand in a line, white space aside. `segmenter`: how
-    lines become tokens; by default `unicode`, or `spaces` where a script without spaces is already cut by them.
+    lines become tokens (a name, or the folder of a learned one); by default `unicode`, or `spaces` where a script
+    without spaces is already cut by them.
     `script`: that into which a recipe converts tokens; done last, so `exclude` holds the original ones.
     `minn`, `maxn`: lengths of the n-grams (`maxn` 0: none). Only `workers=1` gives the same result again.
     Raises MissingExtra without gensim, DataError for a file that cannot be read or has too little text.
@@ -165,8 +166,7 @@ class _Text:
     """The lines of raw files, cut into tokens; what was met on the way is counted."""
 
     def __init__(self, paths: Sequence[str | Path], segmenter: str, exclusion: Exclusion, script: str = "") -> None:
-        if segmenter not in SEGMENTERS:
-            raise OnomastError(f"there is no segmenter {segmenter!r}; {nearest(segmenter, SEGMENTERS)}")
+        self._cut = find_segmenter(segmenter)
         require_script(script)
         self.paths, self.segmenter, self.exclusion, self.script = paths, segmenter, exclusion, script
         self.tokens = self.pieces = self.skipped = 0
@@ -174,7 +174,7 @@ class _Text:
 
     def write(self, path: Path) -> None:
         """Write one piece a line, tokens separated by spaces."""
-        cut = SEGMENTERS[self.segmenter]
+        cut = self._cut
         with path.open("w", encoding="utf-8", newline="\n") as out, progress("Cutting text", None) as advance:
             for number, line in enumerate(self._lines()):
                 for piece in self.exclusion.pieces([line[start:end] for start, end in cut(line)]):
