@@ -75,7 +75,8 @@ def encoder_train(
     limit = minutes if minutes is not None else 0.0 if steps else 60.0
     settings = EncoderSettings(
         layers=layers, width=width, heads=heads, vocabulary=vocabulary, steps=steps, minutes=limit, batch=batch,
-        block=block, rate=rate, smoothing=smoothing, script=script, precision=precision.value, threads=threads, seed=seed,
+        block=block, rate=rate, smoothing=smoothing, script=script, precision=precision.value, threads=threads,
+        seed=seed,
     )  # fmt: skip
     hidden = [sentence.tokens for name in exclude or [] for sentence in named(name, None).sentences]
     print(train_encoder(texts_of(files), out, settings, exclude=hidden, resume=resume, say=say))

@@ -38,7 +38,12 @@ def learn_vocabulary(texts: Mapping[str, LanguageText], *, size: int, smoothing:
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
     tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
     trainer = trainers.UnigramTrainer(
-        vocab_size=size, special_tokens=list(SPECIAL.values()), unk_token=SPECIAL["unk_token"], show_progress=False
+        vocab_size=size,
+        special_tokens=list(SPECIAL.values()),
+        unk_token=SPECIAL["unk_token"],
+        show_progress=False,
+        seed_size=10 * size,
+        shrinking_factor=0.5,
     )
     with progress("Learning sub-words", None) as advance:
         advance(0, "from each word and how often it occurs")
