@@ -164,6 +164,13 @@ def test_a_document_of_five_thousand_words_is_tagged_whole(tiny: Path) -> None:
     assert entity_f1([gold], tagged) > 0.95
 
 
+def test_a_sentence_is_as_long_as_its_sub_words(tiny: Path) -> None:
+    given = (Sentence(("x" * 40,)), Sentence(("Asha",) * 9), PLAIN)
+    made = encoder(tiny / "bert")
+    assert made.lengths(given) == [40, 9, 12]
+    assert [len(row) for row in made.prepare(given).sentences] == made.lengths(given)
+
+
 def test_all_heads_learn_on_a_pre_trained_encoder(tiny: Path) -> None:
     test = made_up(20, seed=1)
     for name in ("transformer", "transformer-crf"):

@@ -162,6 +162,10 @@ class LSTMEncoder(nn.Module):
             found.setdefault(self.lexicon.vocabulary.language(sentence), []).append(index)
         return list(found.values())
 
+    def lengths(self, sentences: Sequence[Sentence]) -> list[int]:
+        """Words of each sentence."""
+        return [len(sentence) for sentence in sentences]
+
     def prepare(self, sentences: Sequence[Sentence]) -> Inputs:
         """Look the words of B sentences (each of one token or more) up."""
         rows = self.lexicon.numbers(sentences)

@@ -47,6 +47,10 @@ class Encoder(Protocol):
         """Indices of sentences that may be read together."""
         ...
 
+    def lengths(self, sentences: Sequence[Sentence]) -> list[int]:
+        """How long each sentence is to this encoder: sentences of like length waste little padding together."""
+        ...
+
     def prepare(self, sentences: Sequence[Sentence]) -> Any:
         """Look the words of B sentences (each of one token or more) up: a `Prepared`."""
         ...

@@ -119,7 +119,7 @@ class Fit:
     ) -> None:
         self.module = network
         self.sentences = sentences
-        self.lengths = [len(sentence) for sentence in sentences]
+        self.lengths = network.encoder.lengths(sentences)
         self.score, self.floor = judge.score, judge.floor
         self.only = only
         """Train one head alone."""

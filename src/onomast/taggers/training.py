@@ -39,7 +39,7 @@ class Task(Protocol):
 
     @property
     def lengths(self) -> Sequence[int]:
-        """Tokens of each training example."""
+        """Length of each training example; batches hold examples of like length."""
         ...
 
     def loss(self, indices: Sequence[int], done: float) -> Tensor:

@@ -105,6 +105,10 @@ class TransformerEncoder(nn.Module):
             found.setdefault(self._language(sentence), []).append(index)
         return list(found.values())
 
+    def lengths(self, sentences: Sequence[Sentence]) -> list[int]:
+        """Sub-words of each sentence."""
+        return [sum(map(len, self.pieces.of(sentence.tokens))) for sentence in sentences]
+
     def prepare(self, sentences: Sequence[Sentence]) -> Pieces:
         """Cut the words of B sentences (each of one token or more) into sub-words."""
         rows, counts = [], []
