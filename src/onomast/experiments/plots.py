@@ -5,7 +5,8 @@ Colours are those of Okabe and Ito (2008), which colour-blind people can tell ap
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,42 +31,71 @@ _STYLE: Any = {
 }  # fmt: skip
 _PANELS = 3  # side by side
 
+Point = tuple[float, Estimate]
+"""Training sentences, and the score."""
+
 
 def draw(path: Path, out: Path, variant: Variant = "reduced") -> list[Path]:
     """Draw the pictures of a grid into the folder `out`; return the files. Raises OnomastError before any result."""
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtra("matplotlib", "plots") from None
     grid = read_grid(path, variant)
     groups = _chosen(grid, groups_of(grid, path.resolve().parent))
     if not any(group.runs for group in groups):
         raise OnomastError(f"{path}: no cell has a result yet; run: onomast grid run {path}")
     written = []
+    if len({group.size for group in groups}) > 1:
+        written += save(lambda figure: curves(grid, groups, figure), out / f"{path.stem}-curves")
+    return [*written, *save(lambda figure: bars(grid, groups, figure), out / f"{path.stem}-bars")]
+
+
+def save(drawn: Callable[[Figure], object], stem: Path) -> list[Path]:
+    """Draw into a new figure and write it as PNG and SVG, the same bytes for the same results. Raises MissingExtra."""
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtra("matplotlib", "plots") from None
+    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg")]
     with matplotlib.rc_context(_STYLE):
-        if len({group.size for group in groups}) > 1:
-            written += _save(curves(grid, groups, Figure(layout="constrained")), out / f"{path.stem}-curves")
-        written += _save(bars(grid, groups, Figure(layout="constrained")), out / f"{path.stem}-bars")
-    return written
+        figure = Figure(layout="constrained")
+        drawn(figure)
+        for path, empty in zip(paths, ({"Software": None}, {"Date": None}), strict=True):
+            with atomic_path(path) as temporary:
+                figure.savefig(temporary, metadata=empty)
+    return paths
 
 
 def curves(grid: Grid, groups: Sequence[Group], figure: Figure) -> Figure:
     """Score against number of training sentences, one panel for each corpus."""
-    corpora = list(dict.fromkeys(group.corpus for group in groups))
-    columns = min(len(corpora), _PANELS)
-    rows = -(-len(corpora) // columns)
+    score = _score(grid)
+    found: dict[str, dict[str, list[Point]]] = {}
+    for group in groups:
+        points = found.setdefault(group.corpus, {}).setdefault(group.row, [])
+        estimate = score_of(group, score)
+        if estimate is not None:
+            points.append((_sentences(group), _scaled(estimate, score)))
+    return curve_panels(found, _rows(groups), _label(grid), figure)
+
+
+def curve_panels(
+    panels: Mapping[str, Mapping[str, Sequence[Point]]], systems: Sequence[str], label: str, figure: Figure
+) -> Figure:
+    """One panel for each title, in it a curve with intervals for each of the systems that has points there.
+
+    `label` is that of the scores, which are drawn as they are.
+    """
+    columns = min(len(panels), _PANELS)
+    rows = -(-len(panels) // columns)
     figure.set_size_inches(1.5 + 4.2 * columns, 1.2 + 3.6 * rows)
-    panels = figure.subplots(rows, columns, squeeze=False, sharey=True).flatten()
-    for panel, corpus in zip(panels, corpora, strict=False):
-        _curves_of(panel, [group for group in groups if group.corpus == corpus], _rows(groups), _score(grid))
-        panel.set_title(corpus)
-        panel.set_xlabel("training sentences")
-    for panel in panels[len(corpora) :]:
-        panel.set_axis_off()
-    for number in range(0, len(panels), columns):
-        panels[number].set_ylabel(_label(grid))
-    handles, labels = _legend(list(panels))
+    places = figure.subplots(rows, columns, squeeze=False, sharey=True).flatten()
+    for place, (title, found) in zip(places, panels.items(), strict=False):
+        _curves_of(place, found, systems)
+        place.set_title(title)
+        place.set_xlabel("training sentences")
+    for place in places[len(panels) :]:
+        place.set_axis_off()
+    for number in range(0, len(places), columns):
+        places[number].set_ylabel(label)
+    handles, labels = _legend(list(places), systems)
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 3))
     return figure
 
@@ -90,30 +120,23 @@ def bars(grid: Grid, groups: Sequence[Group], figure: Figure) -> Figure:
     return figure
 
 
-def _curves_of(panel: Axes, groups: Sequence[Group], rows: Sequence[str], score: str) -> None:
-    for group_row in rows:
-        points = [
-            (_sentences(group), estimate)
-            for group in groups
-            if group.row == group_row and (estimate := score_of(group, score)) is not None
-        ]
-        if not points:
-            continue
-        points.sort(key=lambda point: point[0])
-        place = rows.index(group_row)
-        panel.errorbar(
-            [sentences * _aside(place, len(rows)) for sentences, _ in points],
-            [_shown(estimate.value, score) for _, estimate in points],
-            yerr=_reach([estimate for _, estimate in points], score),
-            label=group_row,
-            color=_COLOURS[place % len(_COLOURS)],
-            marker=_MARKERS[place % len(_MARKERS)],
-            linestyle=_LINES[place // len(_COLOURS) % len(_LINES)],
-            elinewidth=1.2,
-            capsize=3,
-        )
+def _curves_of(panel: Axes, found: Mapping[str, Sequence[Point]], systems: Sequence[str]) -> None:
+    for place, system in enumerate(systems):
+        points = sorted(found.get(system, ()), key=lambda point: point[0])
+        if points:
+            panel.errorbar(
+                [sentences * _aside(place, len(systems)) for sentences, _ in points],
+                [estimate.value for _, estimate in points],
+                yerr=_reach([estimate for _, estimate in points]),
+                label=system,
+                color=_COLOURS[place % len(_COLOURS)],
+                marker=_MARKERS[place % len(_MARKERS)],
+                linestyle=_LINES[place // len(_COLOURS) % len(_LINES)],
+                elinewidth=1.2,
+                capsize=3,
+            )
     panel.set_xscale("log")
-    ticks = sorted({round(_sentences(group)) for group in groups if group.runs})
+    ticks = sorted({round(sentences) for points in found.values() for sentences, _ in points})
     panel.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     panel.minorticks_off()
 
@@ -124,9 +147,9 @@ def _bars_of(panel: Axes, groups: Sequence[Group], rows: Sequence[str], grid: Gr
         place, estimate = rows.index(group.row), score_of(group, score)
         if estimate is not None:
             colour = _COLOURS[place % len(_COLOURS)]
-            panel.barh(place, _shown(estimate.value, score), color=colour, alpha=0.75, height=0.7)
-            reach = _reach([estimate], score)
-            panel.errorbar(_shown(estimate.value, score), place, xerr=reach, color="black", capsize=4, linewidth=1.5)
+            drawn = _scaled(estimate, score)
+            panel.barh(place, drawn.value, color=colour, alpha=0.75, height=0.7)
+            panel.errorbar(drawn.value, place, xerr=_reach([drawn]), color="black", capsize=4, linewidth=1.5)
         theirs = _theirs(grid.theirs, group, score)
         if theirs is not None:
             panel.plot(_shown(theirs, score), place, marker="D", color="white", markeredgecolor="black", linestyle="")
@@ -174,13 +197,16 @@ def _shown(value: float, score: str) -> float:
     return value if score in PLAIN else 100 * value
 
 
-def _reach(estimates: Sequence[Estimate], score: str) -> list[list[float]]:
+def _scaled(estimate: Estimate, score: str) -> Estimate:
+    """As it is drawn: in percent."""
+    bounds = estimate.ci95 and (_shown(estimate.ci95[0], score), _shown(estimate.ci95[1], score))
+    return replace(estimate, value=_shown(estimate.value, score), ci95=bounds)
+
+
+def _reach(estimates: Sequence[Estimate]) -> list[list[float]]:
     """How far the intervals reach below and above the values."""
     pairs = [(one.value, *(one.ci95 or (one.value, one.value))) for one in estimates]
-    return [
-        [_shown(value - low, score) for value, low, _ in pairs],
-        [_shown(high - value, score) for value, _, high in pairs],
-    ]
+    return [[value - low for value, low, _ in pairs], [high - value for value, _, high in pairs]]
 
 
 def _theirs(published: Sequence[Theirs], group: Group, score: str) -> float | None:
@@ -188,18 +214,10 @@ def _theirs(published: Sequence[Theirs], group: Group, score: str) -> float | No
     return next(found, None)
 
 
-def _legend(panels: Sequence[Axes]) -> tuple[list[Any], list[str]]:
-    """Each row once, whichever panel shows it."""
+def _legend(panels: Sequence[Axes], systems: Sequence[str]) -> tuple[list[Any], list[str]]:
+    """Each system once, whichever panel shows it."""
     found = {
         label: handle for panel in panels for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
     }
-    return list(found.values()), list(found)
-
-
-def _save(figure: Figure, stem: Path) -> list[Path]:
-    """PNG and SVG, the same bytes for the same results."""
-    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg")]
-    for path, empty in zip(paths, ({"Software": None}, {"Date": None}), strict=True):
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, metadata=empty)
-    return paths
+    shown = [system for system in systems if system in found]
+    return [found[system] for system in shown], shown
