@@ -4,7 +4,8 @@
 
 One row per (method, language, budget, seed) goes to label_efficiency.jsonl as soon as it is known; a second run goes
 on where the first was stopped. A row counts only as long as the method's recipe or script is what it was. The table
-label_efficiency.md is made from the rows. Exit status 1 if a claim in CLAIMS is not met.
+label_efficiency.md and the pictures label_efficiency.png and .svg are made from the rows. Exit status 1 if a claim in
+CLAIMS is not met.
 
 To add a system: write a function `(Cell, Path) -> Outcome` and a row of METHODS.
 """
@@ -29,6 +30,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from efficiency_picture import draw
 from efficiency_table import Claim, Threshold, differences, judged, reached, render
 from environments import REQUIREMENTS, python_of, run, write_sentences
 from intervals import pack
@@ -38,9 +40,10 @@ from onomast.recipe import essence
 HERE = Path(__file__).resolve().parent
 ROWS = HERE / "label_efficiency.jsonl"
 TABLE = HERE / "label_efficiency.md"
+PICTURE = HERE / "label_efficiency"
 CACHE = HERE / ".cache"
 _VECTORS_FIELD = {"linear": "linear.features.vectors", "neural": "neural.words.vectors"}
-LANGUAGES = ("hau", "swa", "yor", "kin", "lug", "zul")
+LANGUAGES = {"hau": "Hausa", "swa": "Swahili", "yor": "Yoruba", "kin": "Kinyarwanda", "lug": "Luganda", "zul": "Zulu"}
 BUDGETS = (100, 250, 500, 1000, 2000)
 SEEDS = (0, 1, 2)
 LABELS_ONLY = "labels only"
@@ -332,7 +335,7 @@ def main() -> int:
     parser.add_argument("--budgets", nargs="+", type=int, default=list(BUDGETS))
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
     parser.add_argument("--jobs", type=int, default=1, help="processes, each of one thread")
-    parser.add_argument("--table", action="store_true", help="only make the table of the rows there are")
+    parser.add_argument("--table", action="store_true", help="only make the table and picture of the rows there are")
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     if not arguments.table:
@@ -351,6 +354,7 @@ def main() -> int:
         + "".join(f"\nClaim {line}\n" for line in verdicts),
         encoding="utf-8",
     )
+    draw(rows, [method.name for method in methods], LANGUAGES, PICTURE)
     print("\n".join(verdicts))
     return 1 if any(line.startswith("NOT MET") for line in verdicts) else 0
 

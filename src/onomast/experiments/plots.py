@@ -130,7 +130,7 @@ def _curves_of(panel: Axes, found: Mapping[str, Sequence[Point]], systems: Seque
                 yerr=_reach([estimate for _, estimate in points]),
                 label=system,
                 color=_COLOURS[place % len(_COLOURS)],
-                marker=_MARKERS[place % len(_MARKERS)],
+                marker=_MARKERS[(place + 3 * (place // len(_COLOURS))) % len(_MARKERS)],
                 linestyle=_LINES[place // len(_COLOURS) % len(_LINES)],
                 elinewidth=1.2,
                 capsize=3,
@@ -181,7 +181,7 @@ def _sentences(group: Group) -> float:
 
 def _aside(place: int, rows: int) -> float:
     """A factor that puts the intervals of different rows beside each other."""
-    return float(1.03 ** (place - (rows - 1) / 2))
+    return float(min(1.03, 1.12 ** (1 / rows)) ** (place - (rows - 1) / 2))
 
 
 def _score(grid: Grid) -> str:
