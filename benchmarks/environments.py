@@ -17,6 +17,7 @@ FOLDER = ROOT / ".venvs"
 REQUIREMENTS = {
     "sklearn-crfsuite": ("sklearn-crfsuite==0.5.0", "python-crfsuite==0.9.12"),
     "flair": ("flair==0.15.1", "torch==2.13.0", "transformers==4.57.6", "numpy==2.4.6", "gensim==4.4.0"),
+    "pythainlp": ("pythainlp==5.4.0",),
     "spacy": ("spacy==3.8.18", "thinc==8.3.14", "numpy==2.4.6"),
 }
 

@@ -208,7 +208,6 @@ def features_of(run: Sequence[str]) -> list[list[str]]:
                 f"b{b}", f"c{c}", f"d{d}", f"e{e}",
                 f"ab{a}\t{b}", f"bc{b}\t{c}", f"cd{c}\t{d}", f"de{d}\t{e}", f"ef{e}\t{f}", f"ce{c}\t{e}", f"bd{b}\t{d}",
                 f"abc{a}\t{b}\t{c}", f"bcd{b}\t{c}\t{d}", f"cde{c}\t{d}\t{e}", f"def{d}\t{e}\t{f}",
-                f"abcd{a}\t{b}\t{c}\t{d}", f"bcde{b}\t{c}\t{d}\t{e}", f"cdef{c}\t{d}\t{e}\t{f}",
                 f"op{o}\t{p}", f"nop{n}\t{o}\t{p}", f"opq{o}\t{p}\t{q}", f"nopq{n}\t{o}\t{p}\t{q}",
                 f"mnop{m}\t{n}\t{o}\t{p}", f"opqr{o}\t{p}\t{q}\t{r}",
                 f"xy{c[-1]}\t{d[0]}",
