@@ -184,6 +184,11 @@ class Pretrained:
     """Each layer learns at this share of the rate of the layer above it; embeddings stand below all."""
     checkpointing: bool = False
     """Compute each layer twice, in order to keep less in memory."""
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """For a model that already tags names: which of its labels is which of ours, such as `PERSON = "PER"`; our head
+    starts from its rows. Empty: its head is dropped."""
+    text: tuple[str, ...] = ()
+    """Raw text for stages of `task = "mlm"`; `--raw` sets it. Not needed once saved."""
 
 
 @dataclass(frozen=True)
@@ -335,17 +340,20 @@ class Stage:
 
     corpus: tuple[str, ...] = ("target",)
     """What is learnt from: `target`, `sources` (all of them), `joint` (target and sources as [sources] says), or names
-    of sources."""
+    of sources. mlm: their words, and `raw` is the text of `--raw`."""
     epochs: int = 0
-    """At most; 0: as in [neural.training]."""
+    """At most; 0: as in [neural.training]. mlm: passes over the text; 0: one."""
     steps: int = 0
-    """Batches at least; 0: as in [neural.training]."""
+    """Batches at least; 0: as in [neural.training]. mlm: so many, instead of `epochs`."""
     learning_rate: float = 0.0
     """0: as in [neural.training]."""
     frozen: tuple[Part, ...] = ()
     """Parts that do not learn in this stage; `encoder`: all but the heads."""
     reset: tuple[Part, ...] = ()
     """Parts that start anew in this stage; `heads`: a new head."""
+    task: Literal["labels", "mlm"] = "labels"
+    """What is learnt: `labels`, or `mlm`: a pre-trained encoder goes on telling hidden sub-words of text (Gururangan et
+    al. 2020), without any label. Its batches hold `batch_size` pieces of text of 128 sub-words at most."""
 
 
 @dataclass(frozen=True)

@@ -204,13 +204,18 @@ def _recipe(order: Order, corpus: Corpus, say: Say) -> Recipe:
             say(note)
     if order.vectors is None and not order.raw:
         return recipe
+    reads = any(stage.task == "mlm" and "raw" in stage.corpus for stage in recipe.stage)
+    if reads and order.raw:
+        files = [str(Path(resolve(name)).resolve()) for name in order.raw]
+        changes["neural.pretrained.text"] = json.dumps(files)
+        recipe = _relabelled(read_recipe(order.recipe, changes), order)
     wanted = recipe.neural.words.mode != "random"
     if recipe.tagger == "linear":
         from onomast.taggers.vector_features import unused_vectors, uses_vectors
 
         wanted = uses_vectors(recipe.linear.features)
-    if not wanted and order.vectors is None and recipe.self_training.rounds:
-        return recipe  # the raw text is for self-training alone
+    if not wanted and order.vectors is None and (recipe.self_training.rounds or reads):
+        return recipe  # the raw text is for self-training, or a stage of mlm, alone
     if not wanted and recipe.tagger == "linear":
         raise unused_vectors()
     vectors = _raw_vectors(order, corpus, recipe.script, say) if order.raw else Path(order.vectors or "")
@@ -296,7 +301,7 @@ def _beside(corpus: Corpus) -> str:
 
 
 def _stages(history: History) -> list[dict[str, Any]]:
-    """For each stage of a chain: epochs, the last loss, and the best dev F1 if there were dev sentences."""
+    """For each stage of a chain: epochs, last loss, best dev F1 if there were dev sentences; mlm: masked accuracy."""
     rows: dict[str, list[Mapping[str, Any]]] = {}
     for row in history.epochs:
         if "stage" in row:
@@ -307,6 +312,7 @@ def _stages(history: History) -> list[dict[str, Any]]:
             "epochs": len(found),
             "loss": found[-1]["loss"],
             **({"dev_f1": max(row["f1"] for row in found)} if "f1" in found[0] else {}),
+            **{name: found[-1][name] for name in ("masked_accuracy",) if name in found[-1]},
         }
         for name, found in rows.items()
     ]

@@ -39,7 +39,9 @@ class LanguageText:
 
     def read(self, *, held_out: bool = False) -> Iterator[list[str]]:
         """The words of each line."""
-        with (self.held_out if held_out else self.learnt).open(encoding="utf-8", newline="\n") as lines:
+        with (self.held_out if held_out else self.learnt).open(
+            encoding="utf-8", errors="surrogatepass", newline="\n"
+        ) as lines:
             for line in lines:
                 yield line[:-1].split(" ")
 
@@ -71,7 +73,7 @@ def gather(
     """
     require_script(script)
     exclusion = Exclusion(exclude)
-    reader = _Reader(say)
+    reader = TextReader(say)
     digest = hashlib.sha256(script.encode())
     found: dict[str, LanguageText] = {}
     with progress("Cutting text", None) as advance:
@@ -102,8 +104,8 @@ def gather(
     return Gathered(found, digest.hexdigest(), exclusion.dropped, reader.skipped)
 
 
-class _Reader:
-    """Files as lines of words."""
+class TextReader:
+    """Files as lines of words; what could not be read is counted."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self.say = say

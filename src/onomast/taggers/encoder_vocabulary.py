@@ -37,7 +37,7 @@ def learn_vocabulary(texts: Mapping[str, LanguageText], *, size: int, smoothing:
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
     tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
-    trainer = trainers.UnigramTrainer(
+    trainer = trainers.UnigramTrainer(  # type: ignore[call-arg, unused-ignore] # seed_size
         vocab_size=size,
         special_tokens=list(SPECIAL.values()),
         unk_token=SPECIAL["unk_token"],
@@ -72,6 +72,7 @@ def _balanced(texts: Mapping[str, LanguageText], smoothing: float) -> Iterator[s
         owed = 0.0
         for words in text.read():
             owed += times
+            line = " ".join(words).encode("utf-8", "replace").decode()
             for _ in range(int(owed)):
-                yield " ".join(words)
+                yield line
             owed -= int(owed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,18 @@ def restored_encoder(folder: Path) -> tuple[nn.Module, Any]:
         )
         model = transformers.AutoModel.from_config(config, trust_remote_code=False, dtype=torch.float32)
         return _stripped(model), _tokenizer(folder / FOLDER)
+
+
+def read_tensors(name: str, wanted: Collection[str]) -> dict[str, torch.Tensor]:
+    """Those of the wanted tensors that a folder or hub name has. Raises ModelError."""
+    from safetensors import safe_open
+
+    found: dict[str, torch.Tensor] = {}
+    with _told(name):
+        for path in sorted(_found(name).glob("model*.safetensors")):
+            with safe_open(path, framework="pt") as file:
+                found |= {key: file.get_tensor(key) for key in file.keys() if key in wanted}  # noqa: SIM118 - not a dict
+    return found
 
 
 def save_encoder(model: Any, tokenizer: Any, folder: Path) -> list[str]:

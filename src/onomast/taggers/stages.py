@@ -17,7 +17,7 @@ from onomast.recipe import Part, Recipe, Stage, Training, to_toml
 from onomast.sentence import Sentence
 from onomast.taggers.network import Gold, Network, gold_of
 from onomast.taggers.optimizers import Pace
-from onomast.taggers.training import train
+from onomast.taggers.training import Task, train
 from onomast.taggers.transfer import SourceBatches, chain_of, sentences_of
 
 
@@ -53,7 +53,7 @@ class Lessons:
             rows += [{"stage": "pretrain", **row} for row in self._pretrain(settings)]
         stages = chain_of(self.recipe, self.corpus)
         for number, stage in enumerate(stages, start=1):
-            name = f"{number} {'+'.join(stage.corpus)}"
+            name = f"{number} {'mlm ' if stage.task == 'mlm' else ''}{'+'.join(stage.corpus)}"
             found = self._stage(stage, f"stage-{number}" if len(stages) > 1 else "")
             rows += [{"stage": name, **row} if len(stages) > 1 else row for row in found]
         return rows
@@ -77,6 +77,8 @@ class Lessons:
         )
 
     def _stage(self, stage: Stage, folder: str) -> list[dict[str, Any]]:
+        if stage.task == "mlm":
+            return self._masked(stage, folder)
         settings = self.recipe.neural.training
         if stage.epochs or stage.steps:
             settings = replace(settings, epochs=max(1, stage.epochs), steps=stage.steps)
@@ -90,6 +92,15 @@ class Lessons:
         with _frozen(self.network, stage.frozen):
             return self._train(fit, settings, folder)
 
+    def _masked(self, stage: Stage, folder: str) -> list[dict[str, Any]]:
+        """The encoder alone, on text without labels."""
+        from onomast.taggers.masked_stage import masked_lesson
+
+        self._reset(stage.reset)
+        lesson = masked_lesson(self.network, stage, self.corpus, self.recipe)
+        with _frozen(self.network, stage.frozen):
+            return self._train(lesson.task, lesson.settings, folder, lesson.digest)
+
     def _reset(self, parts: Sequence[Part]) -> None:
         if not parts:
             return
@@ -98,10 +109,11 @@ class Lessons:
             for old, new in zip(self.network.parts_of(name), fresh.parts_of(name), strict=True):
                 old.load_state_dict(new.state_dict())
 
-    def _train(self, fit: Fit, settings: Training, folder: str) -> list[dict[str, Any]]:
+    def _train(self, task: Task, settings: Training, folder: str, more: str = "") -> list[dict[str, Any]]:
+        """Run the loop; `more` names what is learnt from beside the corpus."""
         where = self.checkpoints / folder if self.checkpoints else None
         run = _fingerprint(self.recipe, (*self.corpus.train, *self.corpus.dev, *self.class_only), self.corpus.sources)
-        return train(fit, settings, seed=self.recipe.seed, run=run, folder=where)
+        return train(task, settings, seed=self.recipe.seed, run=run + more, folder=where)
 
 
 class Fit:

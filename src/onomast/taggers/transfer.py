@@ -22,17 +22,15 @@ def chain_of(recipe: Recipe, corpus: Corpus) -> tuple[Stage, ...]:
         return (Stage((kind,)),)
     names = [source.name for source in corpus.sources]
     for number, stage in enumerate(recipe.stage, start=1):
+        known = ["target", "sources", "joint", *names, *(["raw"] if stage.task == "mlm" else [])]
         for name in stage.corpus:
-            if name not in ("target", "sources", "joint", *names):
-                raise RecipeError(
-                    f"stage {number} learns from {name!r}; {nearest(name, ['target', 'sources', 'joint', *names])}",
-                    key="stage.corpus",
-                )
+            if name not in known:
+                raise RecipeError(f"stage {number} learns from {name!r}; {nearest(name, known)}", key="stage.corpus")
         if not corpus.train and set(stage.corpus) & {"target", "joint"}:
             raise DataError(
                 f"stage {number} of recipe {recipe.name} needs target sentences; leave it out, or give some"
             )
-        if not corpus.sources and set(stage.corpus) != {"target"}:
+        if not corpus.sources and set(stage.corpus) - {"target", "raw"}:
             raise DataError(f"stage {number} of recipe {recipe.name} needs sources; give --source FILE once or more")
     return recipe.stage
 
