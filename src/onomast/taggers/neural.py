@@ -162,7 +162,12 @@ class NeuralTagger:
         encoder = new_encoder(recipe, learnt, corpus.dev, notes)
         gold = [gold_of(sentence, self._targets) for sentence in corpus.train]
         weights = tag_weights(recipe.heads.entities, gold, len(self._targets.scheme.tags))
-        return Network(encoder, self._targets, recipe, weights).to(self.device)
+        network = Network(encoder, self._targets, recipe, weights)
+        if recipe.pretrained.labels:
+            from onomast.taggers.checkpoint_heads import start_heads
+
+            notes.append(start_heads(network, recipe.pretrained))
+        return network.to(self.device)
 
     def _fresh(self, network: Network) -> Network:
         """The same network with other first weights."""

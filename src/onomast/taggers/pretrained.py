@@ -72,6 +72,13 @@ def read_tensors(name: str, wanted: Collection[str]) -> dict[str, torch.Tensor]:
     return found
 
 
+def read_labels(name: str) -> list[str]:
+    """The labels that the classifier of a folder or hub name tells apart, in the order of its rows."""
+    with _told(name):
+        config = _library().AutoConfig.from_pretrained(_found(name), local_files_only=True, trust_remote_code=False)
+        return [str(config.id2label[place]) for place in range(len(config.id2label))]
+
+
 def save_encoder(model: Any, tokenizer: Any, folder: Path) -> list[str]:
     """Write configuration and tokenizer below a tagger's folder; returns the names of the files."""
     target = folder / FOLDER
