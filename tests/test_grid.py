@@ -332,6 +332,21 @@ def test_vectors_are_learnt_from_the_tokens_of_a_labelled_file(tmp_path: Path) -
     assert "Zanzikwi" in words and "B-LOC" not in words and len(words) > 100
 
 
+def test_vectors_can_be_learnt_in_lower_case_and_with_passes_of_a_corpus_own(tmp_path: Path) -> None:
+    pytest.importorskip("gensim")
+    from onomast.taggers.vectors import open_vectors
+
+    text = SMALL.replace('recipe = "crf"', 'recipe = "crf-fasttext"\nuse = ["raw"]')
+    text = text.replace("[[system]]", 'raw = "train"\nraw_epochs = 2\n[[system]]', 1) + "[vectors]\nwidth = 8\n"
+    plain, lowered = (cells_of(read_grid(written(tmp_path, text + end)), tmp_path)[0] for end in ("", "lower = true\n"))
+    assert plain.vectors.epochs == 2 and "lower" not in plain.parts["vector_training"]
+    assert plain.identity != lowered.identity
+    learning = missing_vectors([lowered])[0]
+    learn_vectors(learning)
+    words = open_vectors(learning.path).words
+    assert words and all(word == word.lower() for word in words)
+
+
 def test_the_command_line_says_what_happened(tmp_path: Path) -> None:
     path = written(tmp_path, SMALL.replace("[20, 40]", "[100000]").replace("[0, 1]", "[0]"))
     command = [sys.executable, "-m", "onomast.cli", "grid", "run", str(path)]

@@ -71,7 +71,12 @@ class Cell:
             "rest": "rest" in self.use,
             "tag_scheme": self.tag_scheme,
         }
-        return {**parts, "vector_training": to_table(self.vectors)} if "raw" in self.use else parts
+        if "raw" not in self.use:
+            return parts
+        learning = to_table(self.vectors)
+        if not self.vectors.lower:
+            del learning["lower"]  # results of before there was this field stay valid
+        return {**parts, "vector_training": learning}
 
     @functools.cached_property
     def identity(self) -> str:
@@ -144,7 +149,8 @@ def _cells_of_system(grid: Grid, folder: Path, system: System, choices: Mapping[
             recipe = recipe or _recipe(system, changes, folder)
             _check_use(system, used, data)
             seeded = dataclasses.replace(recipe, seed=seed)
-            yield Cell(row, coordinates, seeded, changes, data, size, seed, used, grid.vectors, grid.tag_scheme, folder)
+            learning = dataclasses.replace(grid.vectors, epochs=data.raw_epochs or grid.vectors.epochs)
+            yield Cell(row, coordinates, seeded, changes, data, size, seed, used, learning, grid.tag_scheme, folder)
 
 
 def _sizes(grid: Grid, data: Data) -> tuple[Size, ...]:

@@ -113,7 +113,7 @@ def learn_vectors(learning: Learning) -> dict[str, Any]:
         tokenised = raw == [text]
         segmenter = settings.segmenter or ("spaces" if tokenised else None)
         summary = train_vectors(
-            raw, learning.path, exclude=hidden, script=cell.recipe.script, segmenter=segmenter,
+            raw, learning.path, exclude=hidden, script=cell.recipe.script, segmenter=segmenter, lower=settings.lower,
             width=settings.width, epochs=settings.epochs, min_count=settings.min_count, window=settings.window,
             minn=settings.minn, maxn=settings.maxn,
         )  # fmt: skip

@@ -38,6 +38,8 @@ class Data:
     raw: Names = ()
     """Text to learn vectors from, for systems that `use` it; `train` is the text of the training file, `text:NAME` that
     of another labelled file."""
+    raw_epochs: int = 0
+    """Passes over `raw`, instead of those of [vectors]: little text needs more of them."""
     vectors: str = ""
     """A vectors file, for systems that `use` it."""
     columns: str = ""
@@ -158,6 +160,8 @@ class VectorTraining:
     maxn: int = 6
     segmenter: str = ""
     """How raw text is cut into tokens; found out where it is empty."""
+    lower: bool = False
+    """Learn from lower-cased text; words are then found in lower case, as with GloVe."""
 
 
 @dataclass(frozen=True)

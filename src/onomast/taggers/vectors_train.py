@@ -63,6 +63,7 @@ def train_vectors(
     exclude: Iterable[Sequence[str]] = (),
     segmenter: str | None = None,
     script: str = "",
+    lower: bool = False,
     width: int = 100,
     epochs: int = 10,
     min_count: int = 2,
@@ -79,7 +80,8 @@ def train_vectors(
     `exclude`: sentences, as tokens, to be cut out wherever they stand in a line, white space aside. `segmenter`: how
     lines become tokens (a name, or the folder of a learned one); by default `unicode`, or `spaces` where a script
     without spaces is already cut by them.
-    `script`: that into which a recipe converts tokens; done last, so `exclude` holds the original ones.
+    `script`: that into which a recipe converts tokens; done last, so `exclude` holds the original ones; so is
+    lower-casing (`lower`).
     `minn`, `maxn`: lengths of the n-grams (`maxn` 0: none). Only `workers=1` gives the same result again.
     Raises MissingExtra without gensim, DataError for a file that cannot be read or has too little text.
     """
@@ -98,7 +100,7 @@ def train_vectors(
     except ImportError:
         raise MissingExtra("gensim", "vectors") from None
     with TemporaryDirectory() as folder:
-        text = _Text(paths, segmenter or guess_segmenter(paths), Exclusion(exclude), script)
+        text = _Text(paths, segmenter or guess_segmenter(paths), Exclusion(exclude), script, lower)
         tokenised = Path(folder) / "tokens"
         text.write(tokenised)
         if text.common(min_count) == 0:
@@ -165,10 +167,12 @@ class Exclusion:
 class _Text:
     """The lines of raw files, cut into tokens; what was met on the way is counted."""
 
-    def __init__(self, paths: Sequence[str | Path], segmenter: str, exclusion: Exclusion, script: str = "") -> None:
+    def __init__(
+        self, paths: Sequence[str | Path], segmenter: str, exclusion: Exclusion, script: str, lower: bool
+    ) -> None:
         self._cut = find_segmenter(segmenter)
         require_script(script)
-        self.paths, self.segmenter, self.exclusion, self.script = paths, segmenter, exclusion, script
+        self.paths, self.segmenter, self.exclusion, self.script, self.lower = paths, segmenter, exclusion, script, lower
         self.tokens = self.pieces = self.skipped = 0
         self._counts: dict[str, int] = {}
 
@@ -180,6 +184,8 @@ class _Text:
                 for piece in self.exclusion.pieces([line[start:end] for start, end in cut(line)]):
                     if self.script:
                         piece = [convert_token(token, self.script).text for token in piece]
+                    if self.lower:
+                        piece = [token.lower() for token in piece]
                     out.write(" ".join(piece) + "\n")
                     self.pieces += 1
                     self.tokens += len(piece)
