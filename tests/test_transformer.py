@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -153,22 +154,39 @@ def joined(sentences: Sequence[Sentence]) -> Sentence:
     return Sentence(tokens, tuple(tag for sentence in sentences for tag in sentence.tags or ()))
 
 
+def with_surnames(sentences: Sequence[Sentence]) -> tuple[Sentence, ...]:
+    """The person of each made-up sentence gets a second name."""
+    surnames = ("Oti", "Weku", "Kiu")
+    return tuple(
+        Sentence((one.tokens[0], surnames[place % 3], *one.tokens[1:]), ("B-PER", "I-PER", *(one.tags or ())[1:]))
+        for place, one in enumerate(sentences)
+    )
+
+
 def test_a_document_of_five_thousand_words_is_tagged_whole(tiny: Path) -> None:
-    sentences = made_up(120)
+    sentences = with_surnames(made_up(120))
     train = tuple(joined(sentences[start : start + 4]) for start in range(0, 120, 4))  # windows in training, too
-    settings = recipe(tiny / "bert", neural__training__epochs="40", neural__training__batch_size="4")
-    document = joined(made_up(1000, seed=5))
+    settings = recipe(tiny / "bert", neural__training__epochs="60", neural__training__batch_size="4")
+    document = joined(with_surnames(made_up(1000, seed=5)))
     gold = Sentence(document.tokens[:5000], (document.tags or ())[:5000])
-    tagged = fitted(settings, Corpus("x", train)).tag([gold.bare()])
+    tagger = fitted(settings, Corpus("x", train))
+    tagged = tagger.tag([gold.bare()])
     assert len(gold) == 5000 and len(tagged[0]) == 5000
     assert entity_f1([gold], tagged) > 0.95
+    made: Any = tagger._trained()[0].encoder
+    begins = np.cumsum([0, *map(len, made.pieces.of(gold.tokens))])  # of each word, in sub-words
+    borders = [first for _, first, _ in windows_of(int(begins[-1]), made.size)][1:]
+    across = {span for span in gold.spans if any(begins[span.start] < border < begins[span.end] for border in borders)}
+    assert len(across) > 20
+    assert len(across & set(tagged[0].spans)) > 0.9 * len(across)
 
 
-def test_a_sentence_is_as_long_as_its_sub_words(tiny: Path) -> None:
-    given = (Sentence(("x" * 40,)), Sentence(("Asha",) * 9), PLAIN)
-    made = encoder(tiny / "bert")
-    assert made.lengths(given) == [40, 9, 12]
-    assert [len(row) for row in made.prepare(given).sentences] == made.lengths(given)
+def test_a_longer_window_changes_nothing_where_both_fit(tiny: Path) -> None:
+    short, long = (encoder(tiny / "bert", window=size) for size in (20, 60))
+    fits = Sentence(("Asha", "visited", "the", "lake") * 5)  # 20 sub-words
+    torch.testing.assert_close(vectors(short, fits)[0], vectors(long, fits)[0])
+    over = Sentence((*fits.tokens, "Asha"))
+    assert not torch.allclose(vectors(short, over)[0], vectors(long, over)[0], atol=1e-3)
 
 
 def test_all_heads_learn_on_a_pre_trained_encoder(tiny: Path) -> None:
