@@ -1,6 +1,6 @@
 """A word segmenter that is learnt: pieces of words (character clusters), each labelled as begin or inside by a CRF.
 
-For scripts without spaces between words. Kruengkrai et al. (2020, section 5.1) cut Thai like this, with CRFsuite.
+For scripts without spaces between words. Kruengkrai et al. (2020, section 3.3) cut Thai like this, with CRFsuite.
 """
 
 from __future__ import annotations
