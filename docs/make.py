@@ -1,4 +1,4 @@
-"""Write docs/recipes.md from the dataclasses of recipe.py, and docs/cli.md from --help."""
+"""Write docs/recipes.md from the dataclasses of recipe.py, docs/cli.md from --help, docs/results.md from results."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+
+from results import results
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parent / "src" / "onomast" / "recipe.py"
@@ -73,3 +75,4 @@ def command_line() -> str:
 if __name__ == "__main__":
     (HERE / "recipes.md").write_text(recipe_fields(), encoding="utf-8")
     (HERE / "cli.md").write_text(command_line(), encoding="utf-8")
+    (HERE / "results.md").write_text(results(), encoding="utf-8")
