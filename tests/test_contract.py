@@ -35,6 +35,8 @@ class Case:
     """The field that names a vectors file, if the recipe needs one."""
     encoder: str | None = None
     """The family of a tiny pre-trained encoder, if the recipe needs one."""
+    sources: bool = False
+    """Whether the recipe needs other languages' sentences."""
 
 
 def neural(recipe: str, predicts_pos: bool = False, **settings: str) -> Case:
@@ -56,10 +58,10 @@ def neural(recipe: str, predicts_pos: bool = False, **settings: str) -> Case:
     return Case(recipe, changes, "weights.safetensors", "torch", predicts_pos)
 
 
-def transformer(recipe: str, family: str) -> Case:
+def transformer(recipe: str, family: str, **more: str) -> Case:
     """A tiny random encoder; all of it learns fast."""
     settings = {"neural.pretrained.head_rate": "1", "neural.training.epochs": "60", "neural.training.rescue_after": "0"}
-    case = neural(recipe, neural__training__learning_rate="0.003", **settings)
+    case = neural(recipe, neural__training__learning_rate="0.003", **settings, **more)
     return replace(case, needs="transformers", encoder=family)
 
 
@@ -69,6 +71,7 @@ def linear(recipe: str, algorithm: str = "lbfgs", scheme: str = "iobes") -> Case
     return Case(recipe, changes, "model.crfsuite")
 
 
+QUICK_CHAIN = '[{corpus = ["sources"], epochs = 2}, {corpus = ["nearest"], epochs = 2}, {corpus = ["target"]}]'
 RECIPES = {
     "crf": linear("crf"),
     "crf-myner": linear("crf-myner"),
@@ -96,6 +99,8 @@ RECIPES = {
     "transformer-crf, xlm-roberta": transformer("transformer-crf", "xlm-roberta"),
     "transformer, deberta-v2": transformer("transformer", "deberta-v2"),
     "transformer-crf, slow": transformer("transformer-crf", "slow"),
+    "multilingual": replace(transformer("multilingual", "bert"), sources=True),
+    "progressive": replace(transformer("progressive", "xlm-roberta", stage=QUICK_CHAIN), sources=True),
 }
 
 TEXTS = [
@@ -129,6 +134,7 @@ def sentence(text: str) -> Sentence:
 
 SENTENCES = tuple(sentence(text) for text in TEXTS)
 CORPUS = Corpus("eight", SENTENCES)
+SOURCES = (Corpus("far", SENTENCES[3:4] + SENTENCES[6:]), Corpus("near", SENTENCES[:3]))
 UNSEEN = (
     sentence("[PER Baraka Mwangi] lives in [LOC Mombasa]"),
     Sentence(("Arusha",), pos=("NAME",)),
@@ -140,7 +146,7 @@ UNSEEN = (
 def trained(case: Case) -> Tagger:
     pytest.importorskip(case.needs)
     tagger = new_tagger(read_recipe(case.recipe, case.changes))
-    tagger.fit(CORPUS)
+    tagger.fit(replace(CORPUS, sources=SOURCES) if case.sources else CORPUS)
     return tagger
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from onomast.data.formats import read
 from onomast.errors import OnomastError, RecipeError
 from onomast.evaluation.report import evaluate
 from onomast.experiments.cells import cells_of, identity
-from onomast.experiments.corpora import checksums, corpus_of, learn_vectors, missing_vectors, vectors_of
+from onomast.experiments.corpora import checksums, corpus_of, leaked_of, learn_vectors, missing_vectors, vectors_of
 from onomast.experiments.engines import on_processes
 from onomast.experiments.grid import read_grid
 from onomast.experiments.measure import counts_of, counts_text, run_cell, scores_of, tag_counts
+from onomast.experiments.pretraining import encoder_of, learn_encoder, missing_encoders
 from onomast.experiments.results import appending, read_results
 from onomast.experiments.run import Order, describe, plan_of, run_grid
 from onomast.recipe import read_recipe
@@ -91,6 +93,7 @@ def kill_itself(task: int) -> dict[str, Any]:
         ((LAST, LAST + '[[leave_out]]\ncorpus = "swe"\n'), "there is no 'swe'; did you mean 'swa'"),
         ((LAST, LAST + '[table]\nbaseline = "CFR"\n'), "there is no 'CFR'; did you mean 'CRF'"),
         ((LAST, LAST + 'use = ["raw"]\n'), "uses 'raw', but corpus 'swa' has none"),
+        ((LAST, LAST + 'use = ["encoder"]\n'), "uses 'encoder', but the grid has no text in [encoder]"),
         ((LAST, LAST + "[full]\nsedes = [1]\n"), "sedes: unknown field; did you mean 'seeds'"),
     ],
 )
@@ -345,6 +348,75 @@ def test_vectors_can_be_learnt_in_lower_case_and_with_passes_of_a_corpus_own(tmp
     learn_vectors(learning)
     words = open_vectors(learning.path).words
     assert words and all(word == word.lower() for word in words)
+
+
+ENCODER = (
+    SMALL.replace('recipe = "crf"', 'recipe = "transformer"\nuse = ["encoder"]').replace(
+        "set = { linear.max_iterations = 5 }",
+        "set = { neural.training.epochs = 1, neural.training.steps = 0 }\nleave_out = [{ seed = 1 }]",
+    )
+    + """
+[[system]]
+name = "from nothing"
+recipe = "transformer"
+use = ["untrained"]
+[encoder]
+text = ["swa=more.txt", "sample:swahili-news/train"]
+layers = 1
+width = 8
+heads = 2
+vocabulary = 200
+steps = 3
+batch = 256
+block = 32
+"""
+)
+
+
+def test_an_encoder_is_learnt_once_without_test_sentences(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    hidden = read(resolve("sample:swahili-news/test"))[0].tokens
+    (tmp_path / "more.txt").write_text(" ".join(hidden) + "\nZanzikwi ni kubwa .\n" * 9, encoding="utf-8")
+    cells = cells_of(read_grid(written(tmp_path, ENCODER)), tmp_path)
+    learnings = missing_encoders(cells)
+    assert len(learnings) == 1 and str(learnings[0]) == "an encoder from swa=more.txt, sample:swahili-news/train"
+    assert learn_encoder(learnings[0])["status"] == "done" and missing_encoders(cells) == []
+    folders = {cell.row: encoder_of(cell) for cell in cells}
+    learnt, untrained = folders["CRF"], folders["from nothing"]
+    assert learnt is not None and untrained == learnt / "untrained"
+    assert json.loads((learnt / "training.json").read_text())["summary"]["dropped"] >= 1
+    one, other = (transformers.AutoModel.from_pretrained(folder).state_dict() for folder in (learnt, untrained))
+    assert one.keys() == other.keys() and not any(
+        one[name].equal(other[name]) for name in one if name.endswith("dense.weight")
+    )
+    for cell in (cells[0], next(cell for cell in cells if cell.row == "from nothing")):
+        assert (row := run_cell(cell))["status"] == "done", row
+    assert learn_encoder(learnings[0])["summary"].endswith("was there already")
+
+
+def test_other_settings_or_text_are_another_encoder(tmp_path: Path) -> None:
+    (tmp_path / "more.txt").write_text("Zanzikwi ni kubwa .\n", encoding="utf-8")
+    cell = cells_of(read_grid(written(tmp_path, ENCODER)), tmp_path)[0]
+    found = {encoder_of(cell), encoder_of(replace(cell, recipe=replace(cell.recipe, script="deva")))}
+    found.add(encoder_of(replace(cell, encoder=replace(cell.encoder, steps=4))))
+    (tmp_path / "more.txt").write_text("Zanzikwi ni ndogo sana .\n", encoding="utf-8")
+    found.add(encoder_of(cell))
+    assert len(found) == 4
+    assert encoder_of(replace(cell, seed=5, size=7, recipe=replace(cell.recipe, seed=5))) in found
+
+
+def test_scores_with_leaked_sentences_stand_beside_those_without(tmp_path: Path) -> None:
+    train, test = (resolve(f"sample:swahili-news/{name}") for name in ("train", "test"))
+    leaky = tmp_path / "test.conll"
+    some = "\n\n".join(train.read_text(encoding="utf-8").split("\n\n")[:20])
+    leaky.write_text(some + "\n\n" + test.read_text(encoding="utf-8"), encoding="utf-8")
+    text = SMALL.replace('"sample:swahili-news/test"', '"test.conll"\nleaked = "removed"')
+    text = text.replace("[20, 40]", '["all"]').replace("max_iterations = 5", "max_iterations = 60")
+    cell = cells_of(read_grid(written(tmp_path, text)), tmp_path)[0]
+    assert len(leaked_of(cell)) + len(corpus_of(cell).test) == len(read(leaky)) and len(leaked_of(cell)) >= 20
+    scores = run_cell(cell)["scores"]
+    assert scores["with_leaked_f1"]["support"] > scores["f1"]["support"]
+    assert scores["with_leaked_f1"]["value"] > scores["f1"]["value"]
 
 
 def test_the_command_line_says_what_happened(tmp_path: Path) -> None:

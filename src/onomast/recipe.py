@@ -339,8 +339,9 @@ class Stage:
     """One stage of a chain; stages run in order, each going on with what the one before has learnt."""
 
     corpus: tuple[str, ...] = ("target",)
-    """What is learnt from: `target`, `sources` (all of them), `joint` (target and sources as [sources] says), or names
-    of sources. mlm: their words, and `raw` is the text of `--raw`."""
+    """What is learnt from: `target`, `sources` (all of them), `nearest` (the best of them by `onomast transfer rank`),
+    `joint` (target and sources as [sources] says), or names of sources. mlm: their words, and `raw` is the text of
+    `--raw`."""
     epochs: int = 0
     """At most; 0: as in [neural.training]. mlm: passes over the text; 0: one."""
     steps: int = 0

@@ -14,7 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from onomast.errors import OnomastError, RecipeError, nearest
-from onomast.experiments.grid import Choice, Data, Grid, Size, System, Use, VectorTraining, meets, names, size_label
+from onomast.experiments.grid import (
+    Choice,
+    Data,
+    EncoderTraining,
+    Grid,
+    Size,
+    System,
+    Use,
+    VectorTraining,
+    meets,
+    names,
+    size_label,
+)
 from onomast.recipe import Recipe, read_recipe, to_toml
 from onomast.tables import from_table, to_table
 from onomast.tags import Style
@@ -40,6 +52,9 @@ class Cell:
     tag_scheme: Style
     folder: Path
     """Of grid.toml: relative paths start there."""
+    encoder: EncoderTraining = dataclasses.field(default_factory=EncoderTraining)
+    corpora: tuple[Data, ...] = ()
+    """Of the grid, where an encoder is used: none of their test and dev sentences is in its text."""
 
     @property
     def corpus(self) -> str:
@@ -56,7 +71,15 @@ class Cell:
         found["raw"] = names(data.raw) if "raw" in self.use else ()
         found["vectors"] = (data.vectors,) if "vectors" in self.use else ()
         found["leaked"] = sources if data.leaked == "removed" else ()
+        if self.uses_encoder:
+            found["encoder"] = tuple(file for _, file in encoder_text(self.encoder))
+            found["hidden"] = tuple(name for one in self.corpora for name in (*names(one.test), *names(one.dev)))
         return {role: value for role, value in found.items() if value}
+
+    @property
+    def uses_encoder(self) -> bool:
+        """Does it need the grid's encoder, learnt or with random weights?"""
+        return bool({"encoder", "untrained"} & {*self.use})
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -71,12 +94,16 @@ class Cell:
             "rest": "rest" in self.use,
             "tag_scheme": self.tag_scheme,
         }
-        if "raw" not in self.use:
-            return parts
-        learning = to_table(self.vectors)
-        if not self.vectors.lower:
-            del learning["lower"]  # results of before there was this field stay valid
-        return {**parts, "vector_training": learning}
+        if "raw" in self.use:
+            learning = to_table(self.vectors)
+            if not self.vectors.lower:
+                del learning["lower"]  # results of before there was this field stay valid
+            parts["vector_training"] = learning
+        if self.uses_encoder:
+            usual = to_table(EncoderTraining())
+            chosen = {key: value for key, value in to_table(self.encoder).items() if value != usual[key]}
+            parts["encoder_training"] = {**chosen, "kind": "encoder" if "encoder" in self.use else "untrained"}
+        return parts
 
     @functools.cached_property
     def identity(self) -> str:
@@ -116,6 +143,16 @@ def cells_of(grid: Grid, folder: Path) -> list[Cell]:
     return sorted(kept, key=lambda cell: order[str(cell.seed)])
 
 
+def encoder_text(settings: EncoderTraining) -> list[tuple[str, str]]:
+    """Language and file of each text of [encoder]; the language is empty where the file's name knows it."""
+    found = []
+    for name in settings.text:
+        language, equals, file = name.partition("=")
+        told = bool(equals) and "/" not in language and ":" not in language
+        found.append((language, file) if told else ("", name))
+    return found
+
+
 def size_of(cell: Cell, available: int) -> int:
     """How many of the available training sentences are taken."""
     if cell.size == "all":
@@ -147,10 +184,11 @@ def _cells_of_system(grid: Grid, folder: Path, system: System, choices: Mapping[
             if any(meets(where, {**coordinates, "seed": str(seed)}) for where in grid.leave_out):
                 continue
             recipe = recipe or _recipe(system, changes, folder)
-            _check_use(system, used, data)
+            _check_use(grid, system, used, data)
             seeded = dataclasses.replace(recipe, seed=seed)
             learning = dataclasses.replace(grid.vectors, epochs=data.raw_epochs or grid.vectors.epochs)
-            yield Cell(row, coordinates, seeded, changes, data, size, seed, used, learning, grid.tag_scheme, folder)
+            cell = Cell(row, coordinates, seeded, changes, data, size, seed, used, learning, grid.tag_scheme, folder)
+            yield dataclasses.replace(cell, encoder=grid.encoder, corpora=grid.corpus) if cell.uses_encoder else cell
 
 
 def _sizes(grid: Grid, data: Data) -> tuple[Size, ...]:
@@ -176,8 +214,13 @@ def _recipe(system: System, changes: Mapping[str, Any], folder: Path) -> Recipe:
         raise RecipeError(f"system {system.name!r}: {error}") from None
 
 
-def _check_use(system: System, used: Sequence[Use], data: Data) -> None:
+def _check_use(grid: Grid, system: System, used: Sequence[Use], data: Data) -> None:
     for use in used:
+        if use in ("encoder", "untrained"):
+            if not grid.encoder.text or {"encoder", "untrained"} <= {*used}:
+                told = "gives both" if grid.encoder.text else "has no text in [encoder]; give it some"
+                raise RecipeError(f"system {system.name!r} uses {use!r}, but the grid {told}")
+            continue
         own = names(data.train) if use == "sources" else ()
         if use != "rest" and not set(names(getattr(data, use))) - {"", *own}:
             raise RecipeError(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 from onomast.corpus import Corpus
 from onomast.data.catalogue import language_of, resolve
@@ -29,10 +29,16 @@ TEXT_OF = "text:"
 
 @dataclass(frozen=True)
 class Learning:
-    """Vectors to learn before any cell that uses them can be run."""
+    """Vectors, or an encoder, to learn before any cell that uses them can be run."""
 
     cell: Cell
     path: Path
+    kind: Literal["vectors", "encoder"] = "vectors"
+
+    def __str__(self) -> str:
+        if self.kind == "encoder":
+            return f"an encoder from {', '.join(self.cell.encoder.text)}"
+        return f"vectors for {self.cell.corpus} from {', '.join(self.cell.files['raw'])}"
 
 
 def corpus_of(cell: Cell) -> Corpus:
@@ -51,6 +57,15 @@ def corpus_of(cell: Cell) -> Corpus:
     if not corpus.labels and not corpus.sentence_labels:
         raise DataError("no training sentence carries a label; nothing can be learnt from it", path=data.name)
     return corpus
+
+
+def leaked_of(cell: Cell) -> tuple[Sentence, ...]:
+    """The test sentences that `leaked = "removed"` leaves out."""
+    if cell.data.leaked != "removed":
+        return ()
+    train, dev, test, more = (_sentences(cell, cell.files.get(role, ())) for role in ("train", "dev", "test", "leaked"))
+    seen = {sentence.tokens for sentence in (*train, *dev, *more)}
+    return tuple(sentence for sentence in test if sentence.tokens in seen)
 
 
 def checksums(cell: Cell) -> dict[str, str]:

@@ -17,7 +17,7 @@ from onomast.tables import from_table
 from onomast.tags import Style
 
 Names = str | tuple[str, ...]
-Use = Literal["sources", "raw", "vectors", "rest"]
+Use = Literal["sources", "raw", "vectors", "rest", "encoder", "untrained"]
 Size = int | float | Literal["all"]
 Value = str | int | float
 Where = Mapping[str, Value | tuple[Value, ...]]
@@ -64,7 +64,8 @@ class System:
     set: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Changed fields, dotted in quotes or as tables."""
     use: tuple[Use, ...] = ()
-    """What is used beside labelled sentences. `rest`: the sentences beyond the size, with their category alone."""
+    """What is used beside labelled sentences. `rest`: the sentences beyond the size, with their category alone;
+    `encoder`: the small encoder that [encoder] describes; `untrained`: one just like it, with random weights."""
     axes: tuple[str, ...] | None = None
     """Axes that multiply it; all where it is left out."""
     corpora: tuple[str, ...] | None = None
@@ -165,6 +166,28 @@ class VectorTraining:
 
 
 @dataclass(frozen=True)
+class EncoderTraining:
+    """How a small encoder is learnt, once for all corpora of the grid, as `onomast encoder train`."""
+
+    text: tuple[str, ...] = ()
+    """Raw text and labelled files: a `data:` name knows its language, else `LANGUAGE=FILE`. Test and dev sentences of
+    every corpus of the grid are cut out; what they share with training sentences is not."""
+    layers: int = 4
+    width: int = 256
+    heads: int = 4
+    vocabulary: int = 16_000
+    steps: int = 0
+    minutes: float = 0.0
+    """Instead of `steps`; then every machine makes another encoder, the faster the better."""
+    batch: int = 4096
+    block: int = 128
+    rate: float = 1e-3
+    smoothing: float = 0.7
+    precision: Literal["auto", "single", "bf16"] = "auto"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class Grid:
     """Systems x axes x corpora x sizes x seeds, less what is left out."""
 
@@ -190,6 +213,7 @@ class Grid:
     table: Layout = dataclasses.field(default_factory=Layout)
     plot: Picture = dataclasses.field(default_factory=Picture)
     vectors: VectorTraining = dataclasses.field(default_factory=VectorTraining)
+    encoder: EncoderTraining = dataclasses.field(default_factory=EncoderTraining)
     tag_scheme: Style = "iobes"
     """Scheme of the tag-level scores."""
     full: Mapping[str, Any] = dataclasses.field(default_factory=dict)

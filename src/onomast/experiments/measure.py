@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from onomast._version import __version__
 from onomast.corpus import Corpus
-from onomast.errors import DataError, OnomastError
+from onomast.errors import DataError, OnomastError, RecipeError
 from onomast.experiments.cells import Cell
-from onomast.experiments.corpora import corpus_of, vectors_of
+from onomast.experiments.corpora import corpus_of, leaked_of, vectors_of
+from onomast.experiments.pretraining import encoder_of
 from onomast.recipe import Recipe
 from onomast.sentence import Sentence
 from onomast.tagger import new_tagger
@@ -130,7 +131,7 @@ def _run(cell: Cell) -> Row:
     from onomast.evaluation.report import Known, evaluate
 
     corpus = corpus_of(cell)
-    tagger = new_tagger(_with_vectors(cell))
+    tagger = new_tagger(_with_encoder(cell, _with_vectors(cell)))
     began = time.perf_counter()
     history = tagger.fit(dataclasses.replace(corpus, test=()))
     fitted = time.perf_counter()
@@ -141,6 +142,10 @@ def _run(cell: Cell) -> Row:
     scores = scores_of(report, tag_counts(corpus.test, predicted, cell.tag_scheme))
     if report.sentence is not None:
         scores["sentence_accuracy"] = _sentence_accuracy(corpus.test, predicted)
+    if leaked := leaked_of(cell):
+        also = tagger.tag([_bare(sentence, cell.recipe) for sentence in leaked])
+        whole = evaluate((*corpus.test, *leaked), (*predicted, *also), scheme=cell.tag_scheme)
+        scores["with_leaked_f1"] = _with_interval(whole.counts.sum(axis=1), _f1)
     return {
         "scores": scores,
         "labels": label_scores_of(report),
@@ -169,6 +174,19 @@ def _with_vectors(cell: Cell) -> Recipe:
         return dataclasses.replace(recipe, linear=dataclasses.replace(recipe.linear, features=features))
     words = dataclasses.replace(recipe.neural.words, vectors=str(path))
     return dataclasses.replace(recipe, neural=dataclasses.replace(recipe.neural, words=words))
+
+
+def _with_encoder(cell: Cell, recipe: Recipe) -> Recipe:
+    """The recipe with the folder of its encoder."""
+    path = encoder_of(cell)
+    if path is None:
+        return recipe
+    if not (path / "model.safetensors").is_file():
+        raise DataError("the encoder is not here; it is learnt before the cells are run", path=path)
+    if recipe.tagger == "linear":
+        raise RecipeError("a linear tagger cannot use an encoder; take a neural recipe, or leave out `encoder`")
+    pretrained = dataclasses.replace(recipe.neural.pretrained, model=str(path))
+    return dataclasses.replace(recipe, neural=dataclasses.replace(recipe.neural, pretrained=pretrained))
 
 
 def _bare(sentence: Sentence, recipe: Recipe) -> Sentence:

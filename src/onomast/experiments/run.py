@@ -16,6 +16,7 @@ from onomast.experiments.corpora import Learning, checksums, learn_vectors, miss
 from onomast.experiments.engines import ENGINES, Engine
 from onomast.experiments.grid import Variant, read_grid
 from onomast.experiments.measure import failed, run_cell
+from onomast.experiments.pretraining import encoder_of, learn_encoder, missing_encoders
 from onomast.experiments.results import RESULTS, Results, Row, appending, read_results, row_of
 
 Say = Callable[[str], None]
@@ -38,8 +39,9 @@ class Plan:
 
     @property
     def learnings(self) -> list[Learning]:
-        """Vectors that have to be learnt first."""
-        return missing_vectors([self.cells[place] for place in self.todo])
+        """Vectors and encoders that have to be learnt first."""
+        cells = [self.cells[place] for place in self.todo]
+        return [*missing_vectors(cells), *missing_encoders(cells)]
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def describe(plan: Plan, order: Order) -> Iterator[str]:
         expected = durations.expected(plan.cells[place])
         yield f"{plan.cells[place]}: {'not known' if expected is None else 'about ' + in_words(expected)}"
     for learning in plan.learnings:
-        yield f"vectors to be learnt for {learning.cell.corpus} from {', '.join(learning.cell.files['raw'])}"
+        yield f"to be learnt: {learning}"
     cells = [plan.cells[place] for place in plan.todo]
     broken = f", {len(plan.failed)} failed (--retry-failed)" if plan.failed and not order.failed else ""
     yield (
@@ -174,10 +176,10 @@ def in_words(seconds: float) -> str:
 
 
 def _learn(plan: Plan, engine: Engine, jobs: int, say: Say) -> dict[Path, str]:
-    """Learn the vectors that are missing; return the errors by path."""
+    """Learn the vectors and encoders that are missing; return the errors by path."""
     learnings, errors = plan.learnings, {}
     for learning in learnings:
-        say(f"learning vectors for {learning.cell.corpus} from {', '.join(learning.cell.files['raw'])}")
+        say(f"learning {learning}")
     for place, outcome in engine(_learn_one, learnings, jobs) if learnings else ():
         if outcome["status"] == "failed":
             errors[learnings[place].path] = str(outcome["error"])
@@ -188,11 +190,11 @@ def _learn(plan: Plan, engine: Engine, jobs: int, say: Say) -> dict[Path, str]:
 
 def _learn_one(learning: Learning) -> dict[str, Any]:
     try:
-        return learn_vectors(learning)
+        return learn_encoder(learning) if learning.kind == "encoder" else learn_vectors(learning)
     except OnomastError as error:
-        return failed(f"no vectors: {error}")
+        return failed(f"no {learning.kind}: {error}")
     except Exception as error:
-        return failed(f"no vectors: {type(error).__name__}: {error}")
+        return failed(f"no {learning.kind}: {type(error).__name__}: {error}")
 
 
 def _outcomes(plan: Plan, engine: Engine, jobs: int, errors: Mapping[Path, str]) -> Iterator[tuple[int, Row]]:
@@ -200,9 +202,9 @@ def _outcomes(plan: Plan, engine: Engine, jobs: int, errors: Mapping[Path, str])
     ready = []
     for place in plan.todo:
         cell = plan.cells[place]
-        path = vectors_of(cell) if errors and "raw" in cell.use else None
-        if path is not None and path in errors:
-            yield place, failed(errors[path])
+        paths = [path for path in (vectors_of(cell), encoder_of(cell)) if path in errors] if errors else []
+        if paths:
+            yield place, failed("; ".join(errors[path] for path in paths if path is not None))
         else:
             ready.append(place)
     if ready:

@@ -19,7 +19,8 @@ SCORES: Mapping[str, str] = {
     "f1": "F1", "precision": "precision", "recall": "recall", "macro_f1": "macro F1", "weighted_f1": "weighted F1",
     "tag_accuracy": "tag accuracy", "tag_macro_f1": "tag macro F1", "tag_weighted_f1": "tag weighted F1",
     "sentence_accuracy": "sentence accuracy", "pos_accuracy": "POS accuracy", "unseen_f1": "unseen F1",
-    "without_leaked_f1": "F1 without leaked", "seconds": "training seconds", "memory": "memory, MB",
+    "without_leaked_f1": "F1 without leaked", "with_leaked_f1": "F1 with leaked",
+    "seconds": "training seconds", "memory": "memory, MB",
 }  # fmt: skip
 """Names of scores -> what tables call them; `f1:LABEL`, `precision:LABEL` and `recall:LABEL` are those of a label."""
 PLAIN = ("seconds", "memory")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from onomast.corpus import Corpus
+from onomast.data.ranking import choose
 from onomast.errors import DataError, RecipeError, nearest
 from onomast.recipe import Recipe, Sources, Stage
 from onomast.sentence import Sentence
@@ -22,7 +23,7 @@ def chain_of(recipe: Recipe, corpus: Corpus) -> tuple[Stage, ...]:
         return (Stage((kind,)),)
     names = [source.name for source in corpus.sources]
     for number, stage in enumerate(recipe.stage, start=1):
-        known = ["target", "sources", "joint", *names, *(["raw"] if stage.task == "mlm" else [])]
+        known = ["target", "sources", "nearest", "joint", *names, *(["raw"] if stage.task == "mlm" else [])]
         for name in stage.corpus:
             if name not in known:
                 raise RecipeError(f"stage {number} learns from {name!r}; {nearest(name, known)}", key="stage.corpus")
@@ -41,6 +42,8 @@ def sentences_of(stage: Stage, corpus: Corpus) -> list[Sentence]:
     for name in stage.corpus:
         if name in ("target", "joint"):
             sentences += corpus.train
+        elif name == "nearest":
+            sentences += choose(corpus, corpus.sources, 1)[0].train
         else:
             sentences += [s for source in corpus.sources if name in ("sources", source.name) for s in source.train]
     return sentences
