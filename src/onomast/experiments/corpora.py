@@ -37,7 +37,8 @@ class Learning:
 
     def __str__(self) -> str:
         if self.kind == "encoder":
-            return f"an encoder from {', '.join(self.cell.encoder.text)}"
+            script = f" in {self.cell.recipe.script}" if self.cell.recipe.script else ""
+            return f"an encoder{script} from {', '.join(self.cell.encoder.text)}"
         return f"vectors for {self.cell.corpus} from {', '.join(self.cell.files['raw'])}"
 
 
