@@ -268,7 +268,7 @@ def _summary(
     languages = {}
     for name, stream in text.items():
         loss, accuracy = task.measure(name)
-        inside = len(stream.ids) - found.languages[name].lines
+        inside = len(stream.ids) - stream.lines
         languages[name] = LanguageFigures(
             stream.words, inside / max(1, stream.words), stream.unknown / max(1, inside), accuracy, math.exp(loss)
         )

@@ -31,6 +31,7 @@ class Stream:
     """(N,) sub-words"""
     starts: npt.NDArray[np.bool_]
     """(N,) True where a word begins"""
+    lines: int
     words: int
     unknown: int
     """Sub-words that the vocabulary does not have."""
@@ -53,7 +54,7 @@ def stream_of(lines: Iterable[Sequence[str]], pieces: WordPieces) -> Stream:
     separator = pieces.after[-1] if pieces.after else pieces.unknown
     ids: list[npt.NDArray[np.int32]] = []
     starts: list[npt.NDArray[np.bool_]] = []
-    words = unknown = 0
+    lines_read = words = unknown = 0
     for line in lines:
         cut = pieces.of(line)
         row = np.array([piece for word in cut for piece in word] + [separator], np.int32)
@@ -61,11 +62,12 @@ def stream_of(lines: Iterable[Sequence[str]], pieces: WordPieces) -> Stream:
         mark[np.cumsum([0, *(len(word) for word in cut)])] = True
         ids.append(row)
         starts.append(mark)
+        lines_read += 1
         words += len(line)
         unknown += int((row[:-1] == pieces.unknown).sum())
     if not ids:
-        return Stream(np.zeros(0, np.int32), np.zeros(0, bool), 0, 0)
-    return Stream(np.concatenate(ids), np.concatenate(starts), words, unknown)
+        return Stream(np.zeros(0, np.int32), np.zeros(0, bool), 0, 0, 0)
+    return Stream(np.concatenate(ids), np.concatenate(starts), lines_read, words, unknown)
 
 
 def is_held_out(checksum: int) -> bool:
