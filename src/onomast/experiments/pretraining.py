@@ -96,12 +96,17 @@ def _hidden(cell: Cell) -> Iterator[tuple[str, ...]]:
 def _write_untrained(folder: Path, seed: int) -> None:
     """The same sub-words and layers, with the weights that a training starts from."""
     import torch
+    from safetensors.torch import save_file
     from transformers import AutoConfig, AutoModel
 
     torch.manual_seed(seed)
     with TemporaryDirectory(dir=folder, prefix=".untrained-") as temporary:
         made = Path(temporary) / UNTRAINED
-        AutoModel.from_config(AutoConfig.from_pretrained(folder)).save_pretrained(made)
+        made.mkdir()
+        model = AutoModel.from_config(AutoConfig.from_pretrained(folder))
+        weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+        save_file(weights, made / _WEIGHTS, metadata={"format": "pt"})
+        shutil.copy(folder / "config.json", made / "config.json")
         for path in folder.glob("*token*.json"):
             shutil.copy(path, made / path.name)
         shutil.rmtree(folder / UNTRAINED, ignore_errors=True)
