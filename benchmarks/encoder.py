@@ -306,8 +306,8 @@ def _differences(rows: Sequence[Row]) -> list[str]:
 def _padding(rows: Sequence[Row]) -> list[str]:
     found = {row["corpus"]: row["padding"] for row in rows if "padding" in row}
     return [
-        f"- {corpus}, sub-words computed for each real one: {shares['sub-words']:.2f} in our batches, of like length in "
-        f"sub-words; {shares['words']:.2f} in those of like length in words, {shares['none']:.2f} in random order (plain)"
+        f"- {corpus}, sub-words computed for a real one: {shares['sub-words']:.2f} in our batches: like length in "
+        f"sub-words; {shares['words']:.2f} of like length in words, {shares['none']:.2f} in random order (plain)"
         for corpus, shares in found.items()
     ]
 
