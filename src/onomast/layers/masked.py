@@ -9,10 +9,10 @@ from torch import Tensor, nn
 class MaskedHead(nn.Module):
     """A dense layer, GELU, a norm, and the product with the encoder's own embeddings."""
 
-    def __init__(self, *, width: int, embedding: int, vocabulary: int) -> None:
+    def __init__(self, *, width: int, embedding: int, vocabulary: int, epsilon: float = 1e-12) -> None:
         super().__init__()
         self.dense = nn.Linear(width, embedding)
-        self.norm = nn.LayerNorm(embedding)
+        self.norm = nn.LayerNorm(embedding, eps=epsilon)
         self.bias = nn.Parameter(torch.zeros(vocabulary))
 
     def forward(self, hidden: Tensor, embeddings: Tensor) -> Tensor:

@@ -188,9 +188,7 @@ class MaskedModel(nn.Module):
         self.encoder = encoder
         embeddings = self._embeddings()
         self.vocabulary = embeddings.shape[0]
-        self.head = head or MaskedHead(
-            width=int(encoder.config.hidden_size), embedding=embeddings.shape[1], vocabulary=self.vocabulary
-        )
+        self.head = head or new_head(encoder)
 
     def forward(self, ids: Tensor, asked: Tensor) -> Tensor:
         """Sub-words (N, S) and where they are asked for (N, S), in M places -> (M, V) scores."""
@@ -201,6 +199,14 @@ class MaskedModel(nn.Module):
     def _embeddings(self) -> Tensor:
         found: Tensor = self.encoder.get_input_embeddings().weight
         return found
+
+
+def new_head(encoder: Any) -> MaskedHead:
+    """An untrained head for an encoder of Hugging Face."""
+    vocabulary, embedding = encoder.get_input_embeddings().weight.shape
+    config = encoder.config
+    epsilon = float(getattr(config, "layer_norm_eps", 1e-12))
+    return MaskedHead(width=int(config.hidden_size), embedding=embedding, vocabulary=vocabulary, epsilon=epsilon)
 
 
 class _Windows:

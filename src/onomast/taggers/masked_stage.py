@@ -17,7 +17,7 @@ from onomast.errors import DataError, RecipeError
 from onomast.layers.masked import MaskedHead
 from onomast.recipe import Recipe, Stage, Training
 from onomast.taggers.encoder_text import TextReader, silent
-from onomast.taggers.masked import MaskedModel, MaskedText, Masking, is_held_out, stream_of
+from onomast.taggers.masked import MaskedModel, MaskedText, Masking, is_held_out, new_head, stream_of
 from onomast.taggers.network import Network
 from onomast.taggers.pretrained import read_tensors
 from onomast.taggers.transformer import TransformerEncoder
@@ -89,10 +89,8 @@ def masked_lesson(network: Network, stage: Stage, corpus: Corpus, recipe: Recipe
 
 def starting_head(encoder: TransformerEncoder) -> MaskedHead:
     """The head that the encoder was trained with, where its folder has it; else a new one."""
-    vocabulary, embedding = encoder.model.get_input_embeddings().weight.shape
-    width = int(encoder.model.config.hidden_size)
     with torch.random.fork_rng(devices=[]):
-        head = MaskedHead(width=width, embedding=embedding, vocabulary=vocabulary)
+        head = new_head(encoder.model)
     wanted = {
         names[part] + (f".{kind}" if part < 2 else "")
         for names in _HEADS
