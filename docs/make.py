@@ -15,7 +15,7 @@ SOURCE = HERE.parent / "src" / "onomast" / "recipe.py"
 COMMANDS = (
     "check", "describe", "train", "evaluate", "score", "compare", "tag", "recipes", "data list", "data fetch",
     "vectors train", "vectors info", "vectors prune", "segment train", "segment score", "segment apply",
-    "transfer rank", "convert", "grid run", "grid table", "grid plot", "encoder convert",
+    "transfer rank", "convert", "grid run", "grid table", "grid plot", "encoder train", "encoder convert",
 )  # fmt: skip
 
 

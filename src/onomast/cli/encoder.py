@@ -51,7 +51,7 @@ def encoder_train(
     heads: Annotated[int, typer.Option(help="Heads of attention.")] = 4,
     vocabulary: Annotated[int, typer.Option(help="Sub-words, at most.")] = 16_000,
     minutes: Annotated[
-        float | None, typer.Option(help="Of training; the learning rate falls by the time used. [default: 60]")
+        float | None, typer.Option(help="Of training, 60 without --steps; the learning rate falls by the time used.")
     ] = None,
     steps: Annotated[int, typer.Option(help="Batches, instead of minutes: the same on every machine.")] = 0,
     batch: Annotated[int, typer.Option(help="Sub-words in a batch.")] = 4096,

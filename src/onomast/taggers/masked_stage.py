@@ -20,6 +20,7 @@ from onomast.taggers.encoder_text import TextReader, silent
 from onomast.taggers.masked import MaskedModel, MaskedText, Masking, is_held_out, new_head, stream_of
 from onomast.taggers.network import Network
 from onomast.taggers.pretrained import read_tensors
+from onomast.taggers.transfer import sentences_of
 from onomast.taggers.transformer import TransformerEncoder
 from onomast.taggers.vectors_train import Exclusion
 
@@ -116,11 +117,10 @@ def _lines(name: str, corpus: Corpus, recipe: Recipe) -> Iterator[Sequence[str]]
     """The words of each line that this name of a stage means, in the recipe's script."""
     if name == "raw":
         yield from _raw(corpus, recipe)
-    if name in ("target", "joint"):
-        yield from (sentence.tokens for sentence in corpus.train)
-    for source in corpus.sources:
-        if name in ("sources", "joint", source.name):
-            yield from (sentence.tokens for sentence in source.train)
+        return
+    yield from (sentence.tokens for sentence in sentences_of(Stage((name,)), corpus))
+    if name == "joint":
+        yield from (sentence.tokens for sentence in sentences_of(Stage(("sources",)), corpus))
 
 
 def _raw(corpus: Corpus, recipe: Recipe) -> Iterator[list[str]]:
