@@ -54,7 +54,7 @@ def encoder_train(
         float | None, typer.Option(help="Of training, 60 without --steps; the learning rate falls by the time used.")
     ] = None,
     steps: Annotated[int, typer.Option(help="Batches, instead of minutes: the same on every machine.")] = 0,
-    batch: Annotated[int, typer.Option(help="Sub-words in a batch.")] = 4096,
+    batch: Annotated[int, typer.Option(help="Sub-words in a batch.")] = 2048,
     block: Annotated[int, typer.Option(help="Sub-words that the encoder takes at once.")] = 128,
     rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 1e-3,
     smoothing: Annotated[float, typer.Option(help="Languages by size to this power; 0: all alike.")] = 0.7,

@@ -51,7 +51,7 @@ class EncoderSettings:
     """Batches; 0: as many as `minutes` allow."""
     minutes: float = 0.0
     """Of training, after which it ends; the rate falls by the time used. 0: no limit. One of both is needed."""
-    batch: int = 4096
+    batch: int = 2048
     """Sub-words in a batch."""
     block: int = 128
     """Sub-words read at once, and the most that the encoder takes; longer sentences are read in windows."""

@@ -214,9 +214,9 @@ class _Windows:
 
     def __init__(self, stream: Stream, size: int) -> None:
         times = -(-size // len(stream.ids))
-        self.ids = torch.from_numpy(np.tile(stream.ids, times).astype(np.int64))
+        self.ids = torch.from_numpy(np.tile(stream.ids, times))
         starts = np.tile(stream.starts, times)
-        self.words = torch.from_numpy(np.cumsum(starts))
+        self.words = torch.from_numpy(np.cumsum(starts, dtype=np.int32))
         places = np.flatnonzero(starts)
         self.starts = torch.from_numpy(places[places <= len(starts) - size])
         if not len(self.starts):
@@ -236,4 +236,4 @@ class _Windows:
     def _of(self, number: int) -> tuple[Tensor, Tensor]:
         start = int(self.starts[number])
         words = self.words[start : start + self.size]
-        return self.ids[start : start + self.size], words - words[0]
+        return self.ids[start : start + self.size].long(), (words - words[0]).long()
