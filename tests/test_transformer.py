@@ -98,6 +98,21 @@ def test_vectors_are_those_of_transformers(tiny: Path, family: str) -> None:
     torch.testing.assert_close(mean, torch.stack(means))
 
 
+def test_shapes_stand_beside_what_the_encoder_says(tiny: Path, tmp_path: Path) -> None:
+    made = encoder(tiny / "bert", shape_width=4)
+    plain, cased = (vectors(one, PLAIN, Sentence(("asha", "Lake")))[0] for one in (encoder(tiny / "bert"), made))
+    assert made.width == cased.shape[1] == plain.shape[1] + 4
+    torch.testing.assert_close(cased[:, :-4], plain)
+    shapes = cased[:, -4:]
+    assert torch.equal(shapes[0], shapes[5])  # Asha, Nairobi
+    assert torch.equal(shapes[1], shapes[2])  # visited, the
+    assert not torch.equal(shapes[0], shapes[1])
+    tagger = fitted(recipe(tiny / "bert", neural__pretrained__shape_width="4"), Corpus("x", made_up(20)))
+    tagger.save(tmp_path)
+    test = bare(made_up(10, seed=1))
+    assert [one.tags for one in load_tagger(tmp_path).tag(test)] == [one.tags for one in tagger.tag(test)]
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_company_changes_nothing_and_odd_words_have_a_vector(tiny: Path, family: str) -> None:
     made = encoder(tiny / family)

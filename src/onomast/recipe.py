@@ -169,6 +169,9 @@ class Pretrained:
     layer: int | Literal["last", "mix"] = "last"
     """Layer that the vectors are of: the last, or the one of this number from 1 (those above are dropped), or a learnt
     mix of all (Peters et al. 2018)."""
+    shape_width: int = 0
+    """Width of an embedding of the word's shape (`Nairobi` is `Xx`) beside its vector: for an encoder that reads lower
+    case only. 0: none."""
     dropout: float = 0.1
     """On the words' vectors, before the heads."""
     window: int = 0

@@ -31,7 +31,8 @@ def start_heads(network: Network, settings: Pretrained) -> str:
         )
     theirs = read_labels(settings.model)
     found = read_tensors(settings.model, (_WEIGHT, _BIAS))
-    if found.keys() != {_WEIGHT, _BIAS} or found[_WEIGHT].shape != (len(theirs), network.encoder.width):
+    width = network.encoder.width - settings.shape_width  # shapes stand behind the encoder's own vector
+    if found.keys() != {_WEIGHT, _BIAS} or found[_WEIGHT].shape != (len(theirs), width):
         raise ModelError(
             "has no classifier of tokens to take rows from; leave neural.pretrained.labels out, or take a model that "
             "tags names",
@@ -47,7 +48,7 @@ def start_heads(network: Network, settings: Pretrained) -> str:
         for projection in projections:
             for place, sources in enumerate(rows):
                 if sources:
-                    projection.weight[place] = found[_WEIGHT][sources].mean(0)
+                    projection.weight[place, :width] = found[_WEIGHT][sources].mean(0)
                     projection.bias[place] = found[_BIAS][sources].mean()
     taken = ", ".join(f"{old} -> {new}" for old, new in settings.labels.items() if new in ours)
     anew = [label for label in ours if label not in settings.labels.values()]

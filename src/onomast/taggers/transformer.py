@@ -18,6 +18,7 @@ from onomast.sentence import Sentence
 from onomast.taggers.optimizers import Pace
 from onomast.taggers.pretrained import read_encoder, restored_encoder, save_encoder
 from onomast.taggers.subword_windows import Ids, WordPieces, chunks_of
+from onomast.taggers.vocabulary import SHAPE_BUCKETS, shape_id
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Pieces:
     """Sub-words of each of B sentences, without special ones"""
     counts: Ids
     """(W,) sub-words of each word of the batch, in order; at least 1"""
+    shapes: Tensor
+    """(W,) buckets of the words' shapes; empty where the recipe has none"""
     mask: Tensor
     """(B, T) bool, True where a word is real"""
     language: int
@@ -61,6 +64,11 @@ class TransformerEncoder(nn.Module):
             del layers[self.settings.layer :]
             self.model.config.num_hidden_layers = len(layers)
         self.mix = ScalarMix(layers=len(layers) + 1) if self.settings.layer == "mix" else None
+        self.shapes: nn.Embedding | None = None
+        if self.settings.shape_width:
+            self.width += self.settings.shape_width
+            self.shapes = nn.Embedding(SHAPE_BUCKETS, self.settings.shape_width)
+            nn.init.normal_(self.shapes.weight, std=0.1)
         self.dropout = nn.Dropout(self.settings.dropout)
         self.one_language = len(languages) > 1 and "transitions" not in recipe.sharing
         """Whether a batch must be of one language."""
@@ -119,11 +127,23 @@ class TransformerEncoder(nn.Module):
             counts += [len(word) for word in words]
             mask[index, : len(sentence)] = True
         device = next(self.model.parameters()).device
-        return Pieces(rows, np.array(counts, np.int64), mask.to(device), self._language(sentences[0]))
+        shapes = (
+            [shape_id(word) for sentence in sentences for word in sentence.tokens] if self.shapes is not None else []
+        )
+        return Pieces(
+            rows,
+            np.array(counts, np.int64),
+            torch.tensor(shapes, dtype=torch.long, device=device),
+            mask.to(device),
+            self._language(sentences[0]),
+        )
 
     def forward(self, inputs: Pieces) -> tuple[Tensor, Tensor]:
         """Pieces -> hidden vectors (B, T, D), 0 at padding, and mask (B, T)."""
-        words = self.dropout(self._words(inputs))  # (W, D)
+        words = self._words(inputs)
+        if self.shapes is not None:
+            words = torch.cat([words, self.shapes(inputs.shapes).to(words.dtype)], -1)
+        words = self.dropout(words)  # (W, D)
         hidden = words.new_zeros(*inputs.mask.shape, self.width)
         hidden[inputs.mask] = words
         return hidden, inputs.mask

@@ -98,6 +98,11 @@ def shape_of(word: str) -> str:
     return _RUN.sub(r"\1", word.translate(_KINDS))[:20]
 
 
+def shape_id(word: str) -> int:
+    """Bucket of the word's shape: 0 to SHAPE_BUCKETS - 1."""
+    return _bucket(shape_of(word), SHAPE_BUCKETS)
+
+
 class _Kinds(dict[int, str]):
     """Code point -> kind, found out when first asked for."""
 
@@ -209,7 +214,7 @@ class Lexicon:
             ids = [vocabulary.character_ids.get(letter, 1) for letter in letters] or [1]
             rows.characters[number, : len(ids)] = ids
             rows.lengths[number] = len(ids)
-            rows.shapes[number] = _bucket(shape_of(word), SHAPE_BUCKETS)
+            rows.shapes[number] = shape_id(word)
             for size in range(1, self.affixes + 1):
                 rows.affixes[number, 2 * size - 2] = _bucket(word[:size], AFFIX_BUCKETS)
                 rows.affixes[number, 2 * size - 1] = _bucket(word[-size:], AFFIX_BUCKETS)
