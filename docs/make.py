@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from results import results
+from results import papers, results
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parent / "src" / "onomast" / "recipe.py"
@@ -76,3 +76,4 @@ if __name__ == "__main__":
     (HERE / "recipes.md").write_text(recipe_fields(), encoding="utf-8")
     (HERE / "cli.md").write_text(command_line(), encoding="utf-8")
     (HERE / "results.md").write_text(results(), encoding="utf-8")
+    (HERE.parent / "papers" / "README.md").write_text(papers(), encoding="utf-8")

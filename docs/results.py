@@ -1,4 +1,4 @@
-"""Write docs/results.md: what the committed results of papers/ and benchmarks/ say, in short. Called by make.py."""
+"""Write docs/results.md and papers/README.md: what the committed results say, in short. Called by make.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from onomast.experiments.claims import Verdict
+from onomast.experiments.claims import Verdict, verdict_of
+from onomast.experiments.grid import read_grid
+from onomast.experiments.groups import groups_of
 from onomast.experiments.results import RESULTS, Row, read_results
 from onomast.experiments.statistics import Estimate
 from onomast.experiments.tables import PLAIN, Line, Table, table_of, title_of
@@ -64,8 +66,9 @@ def results() -> str:
         "## The papers",
         "",
         "A claim is *reproduced* when its interval lies above 0 and the mean reaches what the claim is about; *not",
-        "reproduced* when the interval ends below that; else *undecided*; *not testable* without runs. Pairs: runs",
-        "that differ in that one thing, seeds together. Δ F1 is the mean over pairs.",
+        "reproduced* when the interval ends below that; else *undecided*; *not testable* where the runs that it",
+        "needs are not there. Pairs: runs that differ in that one thing, seeds together; Δ F1 is the mean over pairs.",
+        "The best rows of a paper are best by the very figures shown, theirs and ours: take them as a little too high.",
         "",
     ]
     tables = {name: table_of(path) for name in PAPERS if (path := ROOT / "papers" / name / "grid.toml").is_file()}
@@ -76,6 +79,36 @@ def results() -> str:
     for benchmark in BENCHMARKS:
         lines += _benchmark(benchmark)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def papers() -> str:
+    """papers/README.md: what there is, and how far it has come."""
+    lines = [
+        "# Papers, side by side with ours",
+        "",
+        "Made by `make docs`; do not edit. One folder for each paper: `grid.toml` (what is run), `results.jsonl` (one",
+        "line a run) and `README.md` (their table, ours, what differs and why). [What came of it](../docs/results.md).",
+        "",
+        "    onomast grid run papers/NAME/grid.toml --jobs 2     # goes on where it was; run again, it does nothing",
+        "    onomast grid table papers/NAME/grid.toml            # their numbers, ours, verdicts",
+        "    onomast grid plot papers/NAME/grid.toml             # pictures",
+        "",
+        "`--full` runs what comes nearer to the sizes of the paper. [grids.md](../docs/grids.md) tells the rest.",
+        "",
+        "| paper | cells with a result | claims decided |",
+        "| --- | --- | --- |",
+    ]
+    for name, title in PAPERS.items():
+        path = ROOT / "papers" / name / "grid.toml"
+        if not path.is_file():
+            lines.append(f"| {title} | no grid yet | |")
+            continue
+        groups = groups_of(read_grid(path), path.parent)
+        done, wanted = (sum(found) for found in zip(*((len(one.runs), one.wanted) for one in groups), strict=True))
+        verdicts = [verdict_of(claim, groups).word for claim in read_grid(path).claim]
+        decided = sum(word in WORDS[:2] for word in verdicts)
+        lines.append(f"| [{title}]({name}) | {done} of {wanted} | {decided} of {len(verdicts)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _summary(tables: dict[str, Table]) -> list[str]:
