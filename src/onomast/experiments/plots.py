@@ -1,10 +1,11 @@
-"""Results -> pictures: learning curves where there are several sizes, bars for one; PNG and SVG (extra `plots`).
+"""Results -> pictures: learning curves of corpora with several sizes, bars for one; PNG and SVG (extra `plots`).
 
 Colours are those of Okabe and Ito (2008), which colour-blind people can tell apart; markers and lines differ, too.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -42,8 +43,10 @@ def draw(path: Path, out: Path, variant: Variant = "reduced") -> list[Path]:
     if not any(group.runs for group in groups):
         raise OnomastError(f"{path}: no cell has a result yet; run: onomast grid run {path}")
     written = []
-    if len({group.size for group in groups}) > 1:
-        written += save(lambda figure: curves(grid, groups, figure), out / f"{path.stem}-curves")
+    sizes = Counter(corpus for corpus, _ in {(group.corpus, group.size) for group in groups})
+    grown = [group for group in groups if sizes[group.corpus] > 1]
+    if grown:
+        written += save(lambda figure: curves(grid, grown, figure), out / f"{path.stem}-curves")
     return [*written, *save(lambda figure: bars(grid, groups, figure), out / f"{path.stem}-bars")]
 
 
