@@ -109,10 +109,13 @@ def test_part_of_speech_is_the_entrys_or_none_where_it_cannot_be_known(tmp_path:
 
 def test_the_dictionary_labels_sentences_without_tags_longest_entry_first() -> None:
     tagged = Sentence(("New", "York", "met", "York", "Lee"), ("B-LOC", "I-LOC", "O", "B-PER", "O"))
-    bare = tuple(Sentence(tuple(text.split()), label="x") for text in ("to New York", "York New", "no name"))
+    bare = tuple(
+        Sentence(tuple(text.split()), label="x") for text in ("to New York", "York New", "no name", "met a York")
+    )
     made = new(Corpus("c", (tagged, *bare)), Augment(label=9))
     assert {one.tokens: one.spans for one in made} == {
         ("to", "New", "York"): [Span(1, 3, "LOC")], ("York", "New"): [Span(0, 1, "PER")],
+        ("met", "a", "York"): [Span(2, 3, "PER")],  # the last word, with a longer entry in the dictionary
     }  # fmt: skip
     assert all(one.label == "x" for one in made)
     assert len(new(Corpus("c", (tagged, *bare)), Augment(label=1))) == 1

@@ -145,7 +145,8 @@ def _matched(tokens: Sequence[str], labels: dict[tuple[str, ...], str], lengths:
     tags: list[str] = []
     while len(tags) < len(tokens):
         start = len(tags)
-        length = next((size for size in lengths if tuple(tokens[start : start + size]) in labels), 0)
+        fitting = (size for size in lengths if start + size <= len(tokens))
+        length = next((size for size in fitting if tuple(tokens[start : start + size]) in labels), 0)
         label = labels.get(tuple(tokens[start : start + length]), "")
         tags += [f"B-{label}", *[f"I-{label}"] * (length - 1)] if length else ["O"]
     return tags
