@@ -240,24 +240,26 @@ sys.path.insert(0, {tests!r})
 from test_neural import made_up, recipe
 from onomast.corpus import Corpus
 from onomast.taggers.neural import NeuralTagger
-tagger = NeuralTagger(recipe(neural__training__epochs="6", neural__training__checkpoint_minutes="0.001"))
+settings = dict(neural__members={members!r}, neural__training__epochs="6", neural__training__checkpoint_minutes="0.001")
+tagger = NeuralTagger(recipe(**settings))
 tagger.fit(Corpus("x", made_up(60)), checkpoints=Path(sys.argv[1]) / "checkpoints")
 tagger.save(Path(sys.argv[1]))
 """
 
 
-def test_sigkill_in_mid_epoch_then_resume_gives_the_same_bytes(tmp_path: Path) -> None:
-    code = KILLED.format(tests=str(Path(__file__).parent))
+@pytest.mark.parametrize(("members", "place"), [("1", ""), ("2", "member-2")])
+def test_sigkill_in_mid_epoch_then_resume_gives_the_same_bytes(tmp_path: Path, members: str, place: str) -> None:
+    code = KILLED.format(tests=str(Path(__file__).parent), members=members)
 
     def start(folder: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen([sys.executable, "-c", code, str(folder)], env={**os.environ, "OMP_NUM_THREADS": "1"})
 
     assert start(tmp_path / "whole").wait() == 0
     process = start(tmp_path / "killed")
-    checkpoint = tmp_path / "killed" / "checkpoints" / "checkpoint.safetensors"
+    checkpoint = tmp_path / "killed" / "checkpoints" / place / "checkpoint.safetensors"
     kills = 0
     for epochs in (1, 3):
-        history = tmp_path / "killed" / "checkpoints" / "history.jsonl"
+        history = tmp_path / "killed" / "checkpoints" / place / "history.jsonl"
         while process.poll() is None and not (history.is_file() and len(history.read_text().splitlines()) >= epochs):
             time.sleep(0.002)
         if process.poll() is None:

@@ -370,6 +370,9 @@ class Neural:
     """What all languages have in common, where there are several; of the rest each language has its own. `words`: one
     row for one spelling; `transitions`: the entity head."""
 
+    members: int = 1
+    """Networks that are trained one after the other, from seeds of their own, and tag together: the best path of their
+    mean scores. So many times the minutes, and better and steadier F1."""
     words: Words = dataclasses.field(default_factory=Words)
     characters: Characters = dataclasses.field(default_factory=Characters)
     encoder: Encoder = dataclasses.field(default_factory=Encoder)

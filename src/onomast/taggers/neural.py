@@ -14,13 +14,14 @@ import torch
 
 from onomast.corpus import Corpus
 from onomast.data.scripts import converted, converted_corpus, require_script, restored
-from onomast.errors import DataError, ModelError, OnomastError
+from onomast.errors import DataError, ModelError, OnomastError, RecipeError
 from onomast.files import atomic_path, write_text
 from onomast.recipe import Recipe, Training, read_recipe, to_toml
 from onomast.sentence import Sentence
 from onomast.tagger import History
 from onomast.taggers.baseline import entity_f1
 from onomast.taggers.collapse import floor_of, verdict_on
+from onomast.taggers.committee import Committee, merged
 from onomast.taggers.folder import seal, unseal
 from onomast.taggers.network import Network, Targets, gold_of, names, tag_weights, targets_of
 from onomast.taggers.sources import augmented, with_sources
@@ -31,6 +32,7 @@ from onomast.tags import TagScheme
 
 _TAG_TOKENS = 4096  # tokens in a batch when tagging, padding included
 _POOL = 2048  # sentences sorted by length together when tagging
+_SEEDS_APART = 1000  # of the members of a committee: those of two neighbouring seeds are not the same networks
 _FILES = ("recipe.toml", "vocabulary.json", "weights.safetensors")
 
 
@@ -68,19 +70,19 @@ class NeuralTagger:
         dev = () if settings.dev == "none" else corpus.dev
         notes: list[str] = []
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.recipe.seed)
             self._targets = targets_of(self.recipe, corpus, class_only)
-            self._network = self._build(corpus, class_only, notes)
-            lessons = Lessons(
-                self.recipe,
-                corpus,
-                class_only,
-                self._network,
-                partial(self._fresh, self._network),
-                Judge(partial(self._score, dev), partial(floor_of, corpus.train, dev)),
-                checkpoints,
-            )
-            rows = lessons.run()
+            judge = Judge(partial(self._score, dev), partial(floor_of, corpus.train, dev))
+            members: list[Network] = []
+            rows: list[dict[str, Any]] = []
+            for recipe, name in self._members():
+                torch.manual_seed(recipe.seed)
+                self._network = self._build(corpus, class_only, [] if members else notes)
+                where = checkpoints / name if checkpoints else None
+                fresh = partial(self._fresh, self._network)
+                found = Lessons(recipe, corpus, class_only, self._network, fresh, judge, where).run()
+                rows += [{"member": name, **row} for row in found] if name else found
+                members.append(self._network)
+        self._network = merged(members, self.recipe.neural).to(self.device) if len(members) > 1 else members[0]
         self._network.eval()
         notes += (row["collapsed"] for row in rows if "collapsed" in row)
         notes += verdict_on(self.tag, corpus)
@@ -138,6 +140,8 @@ class NeuralTagger:
             scheme = TagScheme(tuple(tags["labels"]), tags["style"])
             tagger._targets = Targets(scheme, tuple(tags["pos"]), tuple(tags["sentence_labels"]))
             encoder = saved_encoder(tagger.recipe.neural, known, tensors, folder)
+            if tagger.recipe.neural.members > 1:
+                encoder = Committee.like(encoder, tagger.recipe.neural.members)
             tagger._network = Network(encoder, tagger._targets, tagger.recipe.neural)
             tagger._network.load_state_dict(tensors)
         except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -154,6 +158,18 @@ class NeuralTagger:
         if self._network is None or self._targets is None:
             raise OnomastError("this tagger is not trained yet; call fit, or load a saved one")
         return self._network, self._targets
+
+    def _members(self) -> Iterator[tuple[Recipe, str]]:
+        """The recipe of each network that is trained, with a seed of its own, and its name; the only one has none.
+
+        Raises RecipeError for no network at all.
+        """
+        count = self.recipe.neural.members
+        if count < 1:
+            raise RecipeError(f"is {count}; expected 1 (one network) or more", key="neural.members")
+        for number in range(count):
+            seed = self.recipe.seed + _SEEDS_APART * number
+            yield replace(self.recipe, seed=seed), f"member-{number + 1}" if count > 1 else ""
 
     def _build(self, corpus: Corpus, class_only: Sequence[Sentence], notes: list[str]) -> Network:
         assert self._targets is not None

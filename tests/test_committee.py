@@ -1,0 +1,83 @@
+"""A committee of networks: one network that scores as the mean of its members do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from onomast.corpus import Corpus
+from onomast.errors import RecipeError
+from onomast.recipe import Recipe
+from onomast.tagger import load_tagger
+from onomast.taggers.committee import merged
+from onomast.taggers.network import Network
+from onomast.taggers.neural import NeuralTagger
+from test_neural import bare, fitted, made_up, recipe
+
+
+def committee(**changes: str) -> Recipe:
+    return recipe(neural__members="3", neural__heads__pos="1.0", neural__heads__sentence="1.0", **changes)
+
+
+@pytest.fixture(scope="module")
+def networks() -> list[Network]:
+    """Three networks of one training file, in double precision, as they are while tagging."""
+    found = []
+    for seed in ("0", "1000", "2000"):
+        one = recipe(neural__heads__pos="1.0", neural__heads__sentence="1.0", seed=seed)
+        network = fitted(one, Corpus("x", made_up(30)))._trained()[0]
+        found.append(network.double().eval())
+    return found
+
+
+def test_scores_are_the_mean_of_the_members_scores(networks: list[Network]) -> None:
+    whole = merged(networks, committee().neural).double().eval()
+    sentences = bare(made_up(7, seed=3))
+    with torch.inference_mode():
+        hidden, mask = whole.encoder(whole.encoder.prepare(sentences))
+        parts = [network.encoder(network.encoder.prepare(sentences)) for network in networks]
+        chains = [
+            network.head("entities").chain(read, real)  # type: ignore[attr-defined]
+            for network, (read, real) in zip(networks, parts, strict=True)
+        ]
+        chain = whole.head("entities").chain(hidden, mask)  # type: ignore[attr-defined]
+        for name in ("emissions", "transitions", "starts", "ends"):
+            mean = torch.stack([getattr(one, name) for one in chains]).mean(0)
+            torch.testing.assert_close(getattr(chain, name), mean)
+        for name in ("pos", "sentence"):
+            logits = [_logits(network, name, read) for network, (read, _) in zip(networks, parts, strict=True)]
+            torch.testing.assert_close(_logits(whole, name, hidden), torch.stack(logits).mean(0))
+
+
+def _logits(network: Network, name: str, hidden: torch.Tensor) -> torch.Tensor:
+    projection: torch.nn.Linear = network.heads[name].projection  # type: ignore[union-attr,assignment]
+    return projection(hidden)
+
+
+def test_the_members_are_the_networks_of_seeds_1000_apart(networks: list[Network]) -> None:
+    whole = fitted(committee(), Corpus("x", made_up(30)))._trained()[0].double().state_dict()
+    for number, network in enumerate(networks):
+        for name, value in network.encoder.state_dict().items():
+            torch.testing.assert_close(whole[f"encoder.members.{number}.{name}"], value)
+
+
+def test_a_committee_is_saved_loaded_and_resumed_like_one_network(tmp_path: Path) -> None:
+    corpus, test = Corpus("x", made_up(30)), bare(made_up(9, seed=2))
+    tagger = NeuralTagger(committee())
+    history = tagger.fit(corpus, checkpoints=tmp_path / "checkpoints")
+    assert [row["member"] for row in history.epochs] == [f"member-{number}" for number in (1, 2, 3) for _ in range(3)]
+    tagger.save(tmp_path / "one")
+    for before, after in zip(tagger.tag(test), load_tagger(tmp_path / "one").tag(test), strict=True):
+        assert (after.tags, after.pos, after.label) == (before.tags, before.pos, before.label)
+        assert after.confidence == pytest.approx(before.confidence, abs=1e-6)
+    again = NeuralTagger(committee())
+    again.fit(corpus, checkpoints=tmp_path / "checkpoints")
+    again.save(tmp_path / "two")
+    assert (tmp_path / "one/weights.safetensors").read_bytes() == (tmp_path / "two/weights.safetensors").read_bytes()
+
+
+def test_no_network_at_all_is_refused() -> None:
+    with pytest.raises(RecipeError, match=r"neural\.members"):
+        fitted(recipe(neural__members="0"), Corpus("x", made_up(5)))
