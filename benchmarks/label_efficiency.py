@@ -35,7 +35,7 @@ from efficiency_table import Claim, Threshold, differences, judged, reached, ren
 from environments import REQUIREMENTS, python_of, run, write_sentences
 from intervals import pack
 from onomast import Corpus, OnomastError, Sentence, evaluate, new_tagger, read, read_recipe
-from onomast.recipe import essence
+from onomast.recipe import Recipe, essence
 
 HERE = Path(__file__).resolve().parent
 ROWS = HERE / "label_efficiency.jsonl"
@@ -80,17 +80,23 @@ class Method:
     run: Callable[[Cell, Path], Outcome]
 
 
+def recipe_of(name: str, changes: Mapping[str, str] | None = None) -> Recipe:
+    """A built-in recipe, or a committee of so many of them: `small x5`."""
+    recipe, _, members = name.partition(" x")
+    return read_recipe(recipe, {**(changes or {}), **({"neural.members": members} if members else {})})
+
+
 def onomast(recipe: str, sources: str = LABELS_ONLY) -> Method:
-    """A built-in recipe, trained in this process."""
-    made = json.dumps(essence(read_recipe(recipe)), sort_keys=True)
-    libraries = ("onomast", "python-crfsuite") if read_recipe(recipe).tagger == "linear" else ("onomast", "torch")
+    """A built-in recipe, or several of them together, trained in this process."""
+    made = json.dumps(essence(recipe_of(recipe)), sort_keys=True)
+    libraries = ("onomast", "python-crfsuite") if recipe_of(recipe).tagger == "linear" else ("onomast", "torch")
     versions = {name: importlib.metadata.version(name) for name in libraries}
     return Method(f"onomast {recipe}", sources, _digest(made), versions, partial(_run_onomast, recipe))
 
 
 def _run_onomast(recipe: str, cell: Cell, _folder: Path) -> Outcome:
     began = time.perf_counter()
-    tagger = new_tagger(dataclasses.replace(read_recipe(recipe), seed=cell.seed))
+    tagger = new_tagger(dataclasses.replace(recipe_of(recipe), seed=cell.seed))
     tagger.fit(dataclasses.replace(cell.corpus, test=()))
     trained = time.perf_counter()
     predicted = tagger.tag([sentence.bare() for sentence in cell.corpus.test])
@@ -109,9 +115,9 @@ def _run_with_text(recipe: str, cell: Cell, _folder: Path) -> Outcome:
 
 def _fit_with_vectors(recipe: str, cell: Cell, vectors: Path) -> Outcome:
     """The time of learning vectors, once for a language, is not counted; `vectors.log` has it."""
-    changes = {_VECTORS_FIELD[read_recipe(recipe).tagger]: json.dumps(str(vectors)), "seed": str(cell.seed)}
+    changes = {_VECTORS_FIELD[recipe_of(recipe).tagger]: json.dumps(str(vectors)), "seed": str(cell.seed)}
     began = time.perf_counter()
-    tagger = new_tagger(read_recipe(recipe, changes))
+    tagger = new_tagger(recipe_of(recipe, changes))
     tagger.fit(dataclasses.replace(cell.corpus, test=()))
     trained = time.perf_counter()
     predicted = tagger.tag([sentence.bare() for sentence in cell.corpus.test])
@@ -223,7 +229,9 @@ METHODS: dict[str, Callable[[], Method]] = {
     "crf": partial(onomast, "crf"),
     "crf-fasttext": partial(onomast_with_text, "crf-fasttext"),
     "small": partial(onomast, "small"),
+    "small-x5": partial(onomast, "small x5"),
     "small-vectors": partial(onomast_with_text, "small-vectors"),
+    "small-vectors-x5": partial(onomast_with_text, "small-vectors x5"),
     "crf-transfer": partial(onomast_with_languages, "crf-transfer"),
     "transfer": partial(onomast_with_languages, "transfer"),
     "transfer-vectors": partial(onomast_with_languages_and_text, "transfer-vectors"),
