@@ -200,3 +200,22 @@ def test_pictures_are_written_as_png_and_svg(tmp_path: Path) -> None:
     assert all(len(data) > 5000 for data in first.values())
     assert first["grid-bars.png"].startswith(b"\x89PNG") and b"<svg" in first["grid-bars.svg"]
     assert {one.name: one.read_bytes() for one in draw(path, tmp_path / "pictures")} == first
+
+
+def test_a_curve_is_drawn_for_corpora_of_several_sizes_alone(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from onomast.experiments.plots import draw
+
+    other = '[[corpus]]\nname = "hau"\ntrain = "h.txt"\ntest = "i.txt"\nbudgets = [100]\n'
+    one_size = GRID.replace("budgets = [100, 200]", "budgets = [100]")
+    one_size = one_size[: one_size.index("[[theirs]]")] + '[table]\nscores = ["f1"]\n'
+    for name, text, kinds in (
+        ("both", GRID.replace("[[system]]", other + "[[system]]", 1), {"curves", "bars"}),
+        ("one", one_size, {"bars"}),
+    ):
+        (tmp_path / name).mkdir()
+        written = draw(made_up(tmp_path / name, text), tmp_path / name)
+        assert {one.stem.removeprefix("grid-") for one in written} == kinds
+    curves = (tmp_path / "both/grid-curves.svg").read_text()
+    bars = (tmp_path / "both/grid-bars.svg").read_text()
+    assert [text.count('id="axes_') for text in (curves, bars)] == [1, 2]
