@@ -10,6 +10,7 @@ import torch
 from onomast.corpus import Corpus
 from onomast.errors import RecipeError
 from onomast.recipe import Recipe
+from onomast.sentence import Sentence
 from onomast.tagger import load_tagger
 from onomast.taggers.committee import merged
 from onomast.taggers.network import Network
@@ -34,7 +35,7 @@ def networks() -> list[Network]:
 
 def test_scores_are_the_mean_of_the_members_scores(networks: list[Network]) -> None:
     whole = merged(networks, committee().neural).double().eval()
-    sentences = bare(made_up(7, seed=3))
+    sentences = [*bare(made_up(7, seed=3)), Sentence(("Zainabu", "alisafiri", "Zanzibar"))]  # two words nobody knows
     with torch.inference_mode():
         hidden, mask = whole.encoder(whole.encoder.prepare(sentences))
         parts = [network.encoder(network.encoder.prepare(sentences)) for network in networks]
