@@ -9,8 +9,8 @@ from typing import Any
 from intervals import unpack
 from onomast.evaluation.counting import f1_of
 from onomast.evaluation.significance import resample
-from onomast.experiments.plots import Point, curve_panels, save
-from onomast.experiments.statistics import estimate
+from onomast.experiments.analysis.plots import Point, curve_panels, save
+from onomast.experiments.analysis.statistics import estimate
 
 _DRAWS = 500
 

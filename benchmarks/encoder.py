@@ -105,7 +105,7 @@ def clocked(name: str, wall: dict[str, float], processor: dict[str, float]) -> I
 
 def ours(name: str, seed: str, model: str, train_path: str, test_path: str, out_path: str) -> None:
     """What the plain loop's script does, with Onomast: train and tag, the loop of training and the tagging timed."""
-    from onomast.taggers import stages
+    from onomast.taggers.neural import stages
 
     def rows(path: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
@@ -149,7 +149,7 @@ def padding(words: Sequence[int], pieces: Sequence[int]) -> dict[str, float]:
     """Sub-words computed for each real one, in batches of like length in sub-words, in words, and in random order."""
     import torch
 
-    from onomast.taggers.training import batches
+    from onomast.training.loop import batches
 
     made = {}
     for name, lengths in (("sub-words", pieces), ("words", words), ("none", [1] * len(words))):

@@ -126,7 +126,7 @@ def _fit_with_vectors(recipe: str, cell: Cell, vectors: Path) -> Outcome:
 
 def vectors_of(cell: Cell) -> Path:
     """Vectors of the language, learnt when first asked for and kept in `.cache/`."""
-    from onomast.taggers.vectors_train import train_vectors
+    from onomast.vectors.train import train_vectors
 
     path = CACHE / f"{cell.language}-100.bin"
     if not path.is_file():
@@ -184,7 +184,7 @@ def source_of(data: Path, name: str) -> Corpus:
 
 def common_vectors(data: Path, languages: tuple[str, ...]) -> Path:
     """Vectors of several languages in one space, learnt when first asked for and kept in `.cache/`."""
-    from onomast.taggers.vectors_train import train_vectors
+    from onomast.vectors.train import train_vectors
 
     path = CACHE / f"{'-'.join(languages)}-100.bin"
     if not path.is_file():

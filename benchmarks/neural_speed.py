@@ -75,7 +75,7 @@ def ours(precision: str, train_path: str, test_path: str, out_path: str) -> None
     """What the peers' scripts do, with Onomast; and the rate of matrix products in this process."""
     import torch._dynamo  # noqa: F401 - torch imports it with the first optimiser; Flair's epochs are timed without it
 
-    from onomast.taggers import stages
+    from onomast.taggers.neural import stages
 
     def rows(path: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from onomast import Corpus, OnomastError, Recipe, evaluate, new_tagger, read, read_recipe
-from onomast.data.ranking import rank
+from onomast.data.transfer.ranking import rank
 from onomast.recipe import essence
 from ranking_table import Column, page, verdicts
 

@@ -10,7 +10,7 @@ from itertools import combinations
 
 import numpy as np
 
-from onomast.data.ranking import WEIGHTS, Ranked
+from onomast.data.transfer.ranking import WEIGHTS, Ranked
 
 FIRST = 3
 LARGEST_LOSS = 1.5

@@ -29,14 +29,14 @@ import numpy as np
 from environments import REQUIREMENTS, python_of, run
 from onomast import OnomastError
 from onomast.apps.segmenting import figures, score_segmenter
-from onomast.data import segment
-from onomast.data.segment import TextSpan, named_segmenter
-from onomast.data.segmented import SegmentedLine, read_segmented
+from onomast.data import tokenize as segment
+from onomast.data.segmented_text import SegmentedLine, read_segmented
+from onomast.data.tokenize import TextSpan, named_segmenter
 from onomast.evaluation.counting import f1_of
 from onomast.evaluation.report import Report
 from onomast.evaluation.significance import interval, resample
 from onomast.files import write_text
-from onomast.taggers import segmenter
+from onomast.taggers import word_segmenter as segmenter
 
 HERE = Path(__file__).resolve().parent
 FIGURES, PAGE = HERE / "segmenter.json", HERE / "segmenter.md"

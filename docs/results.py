@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from onomast.experiments.claims import Verdict, verdict_of
+from onomast.experiments.analysis.claims import Verdict, verdict_of
+from onomast.experiments.analysis.groups import groups_of
+from onomast.experiments.analysis.statistics import Estimate
+from onomast.experiments.analysis.tables import PLAIN, Line, Table, table_of, title_of
 from onomast.experiments.grid import read_grid
-from onomast.experiments.groups import groups_of
 from onomast.experiments.results import RESULTS, Row, read_results
-from onomast.experiments.statistics import Estimate
-from onomast.experiments.tables import PLAIN, Line, Table, table_of, title_of
 
 ROOT = Path(__file__).parent.parent
 PAPERS = {

@@ -1,50 +1,101 @@
-"""The arrows of docs/overview.md: who may import whom, and what importing costs."""
+"""The arrows of docs/overview.md: which folder may import which, no import cycles, and what importing costs."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import onomast
 
 SOURCE = Path(onomast.__file__).parent
-ROOT = {path.stem for path in SOURCE.glob("*.py")} - {"cli", "__init__"}
+ROOT = {path.stem for path in SOURCE.glob("*.py")} - {"__init__"}
 MAY_IMPORT = {
-    "layers": {"layers", "errors"},
-    "data": ROOT | {"data"},
-    "evaluation": ROOT | {"evaluation"},
-    "taggers": ROOT | {"taggers", "layers", "data"},
-    "experiments": ROOT | {"experiments", "evaluation", "taggers", "layers", "data", "apps"},
-    "apps": ROOT | {"apps", "experiments", "evaluation", "taggers", "layers", "data"},
     "root": ROOT,
+    "layers": {"errors"},
+    "data": ROOT,
+    "evaluation": ROOT,
+    "training": ROOT | {"layers"},
+    "vectors": ROOT | {"data"},
+    "pretrained": ROOT | {"data", "layers", "training"},
+    "taggers": ROOT | {"data", "layers", "training", "vectors", "pretrained"},
+}
+MAY_IMPORT["experiments"] = ROOT | {*MAY_IMPORT, "apps"}
+MAY_IMPORT["apps"] = ROOT | {*MAY_IMPORT}
+MAY_IMPORT["cli"] = ROOT | {*MAY_IMPORT}
+MOST_FILES = 13  # Python files in one folder, less __init__.py
+MOST_LINES = 60  # of a function
+MODULES = {
+    ".".join(("onomast", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__"): path
+    for path in SOURCE.rglob("*.py")
 }
 
 
-def imported_parts(path: Path) -> set[str]:
-    """First part below `onomast` of every import in a file."""
-    parts = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "onomast":
-            names = node.module.split(".")[1:2] or [alias.name for alias in node.names]
-            parts.update(names)
-    return parts
+def imported_modules(path: Path) -> Iterator[str]:
+    """Every module of this package that a file imports, wherever the statement stands; not under TYPE_CHECKING."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    unchecked = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.ImportFrom)
+            and (node.module or "").split(".")[0] == "onomast"
+            and id(node) not in unchecked
+        ):
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield name if name in MODULES else str(node.module)
+
+
+def folder_of(module: str) -> str:
+    """First folder below the package; `root` for the modules beside it."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 2 or (len(parts) == 2 and parts[1] not in ROOT) else "root"
 
 
 def test_imports_point_one_way() -> None:
     wrong = []
-    for path in SOURCE.rglob("*.py"):
-        folder = path.relative_to(SOURCE).parts[0] if path.parent != SOURCE else "root"
-        if folder == "cli" or (path.name == "__init__.py" and folder == "root"):
+    for module, path in MODULES.items():
+        if module == "onomast":
             continue
-        allowed = MAY_IMPORT[folder] | ({"taggers"} if path == SOURCE / "tagger.py" else set())
-        wrong += [f"{path.relative_to(SOURCE)} imports {part}" for part in imported_parts(path) - allowed]
+        here = folder_of(module)
+        for target in imported_modules(path):
+            part = target.split(".")[1] if target != "onomast" else "__init__"
+            if part != here and part not in MAY_IMPORT[here]:
+                wrong.append(f"{module} imports {target}")
     assert not wrong
 
 
+def test_there_are_no_import_cycles() -> None:
+    graph = {module: {*imported_modules(path)} - {module} for module, path in MODULES.items() if module != "onomast"}
+    list(TopologicalSorter(graph).static_order())  # raises CycleError naming the modules
+
+
+def test_no_folder_is_crowded() -> None:
+    folders = [path for path in (SOURCE, *SOURCE.rglob("*")) if path.is_dir() and path.name != "__pycache__"]
+    counts = {str(path.relative_to(SOURCE)): len(list(path.glob("*.py"))) - 1 for path in folders}
+    assert {name: count for name, count in counts.items() if count > MOST_FILES} == {}
+
+
+def test_functions_fit_a_screen() -> None:
+    long = [
+        f"{path.relative_to(SOURCE)}:{node.lineno} {node.name}"
+        for path in MODULES.values()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= MOST_LINES
+    ]
+    assert not long
+
+
 def test_layers_know_no_recipe() -> None:
-    assert all("recipe" not in imported_parts(path) for path in (SOURCE / "layers").glob("*.py"))
+    assert all("onomast.recipe" not in imported_modules(path) for path in (SOURCE / "layers").glob("*.py"))
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

@@ -14,8 +14,8 @@ from onomast.data.augment import AUGMENTERS, augment
 from onomast.errors import RecipeError
 from onomast.recipe import Augment, Recipe, read_recipe
 from onomast.sentence import Sentence, Span
-from onomast.taggers.linear import LinearTagger
-from onomast.taggers.sources import augmented
+from onomast.taggers.linear.tagger import LinearTagger
+from onomast.taggers.training_corpus import augmented
 from onomast.tags import Tag, faults
 
 LABELS = ("LOC", "ORG", "PER")
@@ -166,7 +166,7 @@ def test_the_linear_tagger_learns_from_what_was_made(tmp_path: Path) -> None:
 
 def test_the_neural_tagger_makes_sentences_after_the_dev_share_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
-    from onomast.taggers import neural
+    from onomast.taggers.neural import tagger as neural
 
     seen: list[Corpus] = []
 

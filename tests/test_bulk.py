@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from onomast.apps import bulk
 from onomast.apps.bulk import json_line, read_pieces, stream_text, tag_file, tag_stream
-from onomast.data.formats import read_file
-from onomast.data.segment import segment, tokenize
+from onomast.data.formats.registry import read_file
+from onomast.data.tokenize import segment, tokenize
 from onomast.errors import DataError, OnomastError
 from onomast.sentence import Sentence
 

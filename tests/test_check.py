@@ -6,7 +6,7 @@ import pytest
 
 from onomast.data.catalogue import resolve
 from onomast.data.check import check, describe, fix, render, to_json
-from onomast.data.formats import Reading, read, read_file
+from onomast.data.formats.registry import Reading, read, read_file
 
 
 def reading(folder: Path, name: str, text: str) -> Reading:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from onomast.errors import OnomastError
-from onomast.taggers.clusters import Thresholds, binarize, cluster_words, thresholds
+from onomast.taggers.linear.clusters import Thresholds, binarize, cluster_words, thresholds
 
 
 class Table:

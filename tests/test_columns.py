@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from onomast.data.formats import Reading, read_file
-from onomast.data.mending import Mender, guess_spelling
-from onomast.data.source import Log, Repair
+from onomast.data.formats.registry import Reading, read_file
+from onomast.data.formats.tag_repair import Mender, guess_spelling
+from onomast.data.input_file import Log, Repair
 from onomast.errors import DataError
 from onomast.tags import STYLES, Span, Style, faults, spans_of, tags_of
 

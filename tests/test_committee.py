@@ -11,10 +11,10 @@ from onomast.corpus import Corpus
 from onomast.errors import RecipeError
 from onomast.recipe import Recipe
 from onomast.sentence import Sentence
-from onomast.tagger import load_tagger
-from onomast.taggers.committee import merged
-from onomast.taggers.network import Network
-from onomast.taggers.neural import NeuralTagger
+from onomast.taggers.neural.ensemble import merged
+from onomast.taggers.neural.network import Network
+from onomast.taggers.neural.tagger import NeuralTagger
+from onomast.taggers.registry import load_tagger
 from test_neural import bare, fitted, made_up, recipe
 
 

@@ -16,7 +16,8 @@ from onomast.corpus import Corpus
 from onomast.errors import ModelError, OnomastError
 from onomast.recipe import read_recipe
 from onomast.sentence import Sentence
-from onomast.tagger import Tagger, load_tagger, new_tagger
+from onomast.tagger import Tagger
+from onomast.taggers.registry import load_tagger, new_tagger
 from onomast.tags import Span, faults, tags_of
 from tiny_encoders import tiny_encoder
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from onomast.data.formats import Reading, read_file
+from onomast.data.formats.registry import Reading, read_file
 from onomast.errors import DataError
 from onomast.tags import split_tag
 

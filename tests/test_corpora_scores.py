@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from onomast.data.formats import read
+from onomast.data.formats.registry import read
 from onomast.errors import DataError
 from onomast.evaluation.report import evaluate
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from onomast.data.formats import read_file
+from onomast.data.formats.registry import read_file
 from onomast.errors import DataError, MissingExtra
 
 

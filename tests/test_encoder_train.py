@@ -22,14 +22,14 @@ import torch
 
 from onomast.corpus import Corpus
 from onomast.errors import DataError, ModelError, OnomastError
+from onomast.pretrained import train as encoder_training
+from onomast.pretrained.masked_lm import MaskedModel, MaskedText, Masking, Stream, is_held_out, stream_of
+from onomast.pretrained.subwords import WordPieces
+from onomast.pretrained.text import gather
+from onomast.pretrained.train import EncoderSettings, texts_of, train_encoder
 from onomast.recipe import read_recipe
-from onomast.taggers import encoder_training
-from onomast.taggers.encoder_text import gather
-from onomast.taggers.encoder_training import EncoderSettings, texts_of, train_encoder
-from onomast.taggers.masked import MaskedModel, MaskedText, Masking, Stream, is_held_out, stream_of
-from onomast.taggers.masked_stage import starting_head
-from onomast.taggers.subword_windows import WordPieces
-from onomast.taggers.transformer import TransformerEncoder
+from onomast.taggers.neural.masked_lm_stage import starting_head
+from onomast.taggers.neural.transformer_encoder import TransformerEncoder
 from test_neural import fitted, made_up
 
 transformers = pytest.importorskip("transformers")
@@ -232,9 +232,10 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_encoder_train import TINY, dataclasses
-from onomast.taggers import encoder_training, training
+from onomast.pretrained import train as encoder_training
+from onomast.training import loop
 encoder_training._ROUND = 40
-training._PAUSE = 0.0
+loop._PAUSE = 0.0
 texts = {{"hin": [{hin!r}], "mya": [{mya!r}]}}
 encoder_training.train_encoder(texts, sys.argv[1], dataclasses.replace(TINY, steps=400), resume=True)
 """

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from onomast.errors import DataError, RecipeError
 from onomast.recipe import Features
 from onomast.sentence import Sentence
-from onomast.taggers.features import FeatureExtractor, clean, shape_of
-from onomast.taggers.word_lists import Resources, WordList
+from onomast.taggers.linear.features import FeatureExtractor, clean, shape_of
+from onomast.taggers.linear.gazetteers import Resources, WordList
 
 NONE = Features(word=(), prefix=0, suffix=0, shape=(), digits=False, hyphen=False, position=False)
 WORDS = Sentence(("In", "Dar-es-Salaam", "2024"), pos=("ADP", "PROPN", "NUM"))

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from onomast.data.formats import READERS, WRITERS, Reading, read, read_file, stream, write
-from onomast.data.source import REPAIR_KINDS
+from onomast.data.formats.registry import READERS, WRITERS, Reading, read, read_file, stream, write
+from onomast.data.input_file import REPAIR_KINDS
 from onomast.errors import DataError
 from onomast.sentence import Sentence
 from onomast.tags import STYLES, Style, faults

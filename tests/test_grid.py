@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from onomast.data.catalogue import resolve
-from onomast.data.formats import read
+from onomast.data.formats.registry import read
 from onomast.errors import OnomastError, RecipeError
 from onomast.evaluation.report import evaluate
 from onomast.experiments.cells import cells_of, identity
@@ -28,7 +28,7 @@ from onomast.experiments.pretraining import encoder_of, learn_encoder, missing_e
 from onomast.experiments.results import appending, read_results
 from onomast.experiments.run import Order, describe, plan_of, run_grid
 from onomast.recipe import read_recipe
-from onomast.tagger import new_tagger
+from onomast.taggers.registry import new_tagger
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "grid" / "grid.toml"
 SMALL = """
@@ -322,7 +322,7 @@ def test_vectors_of_raw_text_are_learnt_once_for_all_cells(tmp_path: Path) -> No
 
 def test_vectors_are_learnt_from_the_tokens_of_a_labelled_file(tmp_path: Path) -> None:
     pytest.importorskip("gensim")
-    from onomast.taggers.vectors import open_vectors
+    from onomast.vectors.files import open_vectors
 
     (tmp_path / "more.conll").write_text("Zanzikwi\tB-LOC\nni\tO\n\n" * 30, encoding="utf-8")
     text = SMALL.replace('recipe = "crf"', 'recipe = "crf-fasttext"\nuse = ["raw"]').replace(
@@ -337,7 +337,7 @@ def test_vectors_are_learnt_from_the_tokens_of_a_labelled_file(tmp_path: Path) -
 
 def test_vectors_can_be_learnt_in_lower_case_and_with_passes_of_a_corpus_own(tmp_path: Path) -> None:
     pytest.importorskip("gensim")
-    from onomast.taggers.vectors import open_vectors
+    from onomast.vectors.files import open_vectors
 
     text = SMALL.replace('recipe = "crf"', 'recipe = "crf-fasttext"\nuse = ["raw"]')
     text = text.replace("[[system]]", 'raw = "train"\nraw_epochs = 2\n[[system]]', 1) + "[vectors]\nwidth = 8\n"

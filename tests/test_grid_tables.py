@@ -13,12 +13,21 @@ import numpy as np
 import pytest
 
 from onomast.evaluation.counting import f1_of
+from onomast.experiments.analysis.markdown import to_markdown
+from onomast.experiments.analysis.statistics import (
+    Difference,
+    average,
+    difference,
+    estimate,
+    holm,
+    t_outside,
+    t_quantile,
+)
+from onomast.experiments.analysis.tables import table_of, to_csv
 from onomast.experiments.cells import cells_of
 from onomast.experiments.grid import read_grid
 from onomast.experiments.measure import counts_text
 from onomast.experiments.results import appending, row_of
-from onomast.experiments.statistics import Difference, average, difference, estimate, holm, t_outside, t_quantile
-from onomast.experiments.tables import table_of, to_csv, to_markdown
 
 GRID = """
 title = "Made up"
@@ -189,7 +198,7 @@ def test_an_unknown_score_is_answered_with_the_nearest(tmp_path: Path) -> None:
 
 def test_pictures_are_written_as_png_and_svg(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    from onomast.experiments.plots import draw
+    from onomast.experiments.analysis.plots import draw
 
     path = made_up(tmp_path)
     written = draw(path, tmp_path / "pictures")
@@ -204,7 +213,7 @@ def test_pictures_are_written_as_png_and_svg(tmp_path: Path) -> None:
 
 def test_a_curve_is_drawn_for_corpora_of_several_sizes_alone(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    from onomast.experiments.plots import draw
+    from onomast.experiments.analysis.plots import draw
 
     other = '[[corpus]]\nname = "hau"\ntrain = "h.txt"\ntest = "i.txt"\nbudgets = [100]\n'
     one_size = GRID.replace("budgets = [100, 200]", "budgets = [100]")

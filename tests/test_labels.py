@@ -13,14 +13,14 @@ from typer.testing import CliRunner
 from onomast import read, read_recipe
 from onomast.cli.main import app
 from onomast.corpus import Corpus
-from onomast.data.labels import align, parse_relabel, propose
+from onomast.data.transfer.label_alignment import align, parse_relabel, propose
 from onomast.errors import DataError, OnomastError, RecipeError
 from onomast.layers.heads import CRFHead, SoftmaxHead
 from onomast.recipe import Sources
 from onomast.sentence import Sentence
-from onomast.taggers.linear import LinearTagger
-from onomast.taggers.network import Targets, gold_of
-from onomast.taggers.sources import repeated, with_sources
+from onomast.taggers.linear.tagger import LinearTagger
+from onomast.taggers.neural.network import Targets, gold_of
+from onomast.taggers.training_corpus import repeated, with_sources
 from onomast.tags import Style, Tag, TagScheme
 from oracles.paths import all_paths, log_partition, log_total
 
@@ -199,7 +199,7 @@ def test_the_crf_sums_over_all_paths_that_the_left_out_labels_leave_open(style: 
 
 
 def test_softmax_learns_nothing_from_an_uncertain_o() -> None:
-    from onomast.taggers.network import _certain
+    from onomast.taggers.neural.network import _certain
 
     targets = Targets(TagScheme(("DATE", "PER"), "iob2"))
     gold = _certain(gold_of(sentence("Asha/B-PER alifika", unannotated=("DATE",)), targets).entities)

@@ -20,16 +20,16 @@ from onomast.corpus import Corpus
 from onomast.errors import DataError, ModelError, OnomastError, RecipeError
 from onomast.recipe import Features, Linear, Recipe, read_recipe
 from onomast.sentence import Sentence
-from onomast.tagger import load_tagger
-from onomast.taggers import linear as linear_module
-from onomast.taggers.crfsuite import read_model, train
-from onomast.taggers.features import FeatureExtractor
-from onomast.taggers.lattice import Lattice
-from onomast.taggers.linear import LinearTagger
-from onomast.taggers.scores import TokenScores
-from onomast.taggers.vector_features import NamedValues, VectorFeatures, learn_vector_features
-from onomast.taggers.vectors import open_vectors
+from onomast.taggers.linear import tagger as linear_module
+from onomast.taggers.linear.crfsuite import read_model, train
+from onomast.taggers.linear.emissions import TokenScores
+from onomast.taggers.linear.features import FeatureExtractor
+from onomast.taggers.linear.tagger import LinearTagger
+from onomast.taggers.linear.vector_features import NamedValues, VectorFeatures, learn_vector_features
+from onomast.taggers.linear.viterbi import Lattice
+from onomast.taggers.registry import load_tagger
 from onomast.tags import TagScheme
+from onomast.vectors.files import open_vectors
 
 WIDTH = 6
 PEOPLE, PLACES = ["Asha", "Bruno", "Chipo", "Dawit"], ["Oslo", "Lima", "Quito", "Accra"]

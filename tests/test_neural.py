@@ -19,14 +19,14 @@ import torch
 
 from onomast.corpus import Corpus
 from onomast.data.catalogue import resolve
-from onomast.data.formats import read
+from onomast.data.formats.registry import read
 from onomast.errors import DataError, ModelError, OnomastError, RecipeError
 from onomast.recipe import Recipe, read_recipe
 from onomast.sentence import Sentence
-from onomast.tagger import load_tagger
-from onomast.taggers.baseline import entity_f1, tag_by_list
-from onomast.taggers.network import gold_of, targets_of
-from onomast.taggers.neural import NeuralTagger
+from onomast.taggers.neural.network import gold_of, targets_of
+from onomast.taggers.neural.tagger import NeuralTagger
+from onomast.taggers.registry import load_tagger
+from onomast.taggers.word_list_baseline import entity_f1, tag_by_list
 
 SMALL = {
     "neural.words.width": "16",
@@ -239,7 +239,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_neural import made_up, recipe
 from onomast.corpus import Corpus
-from onomast.taggers.neural import NeuralTagger
+from onomast.taggers.neural.tagger import NeuralTagger
 settings = dict(neural__members={members!r}, neural__training__epochs="6", neural__training__checkpoint_minutes="0.001")
 tagger = NeuralTagger(recipe(**settings))
 tagger.fit(Corpus("x", made_up(60)), checkpoints=Path(sys.argv[1]) / "checkpoints")

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onomast import Corpus, DataError, Sentence, read
-from onomast.data.likeness import FEATURES, features_of, profile_of
-from onomast.data.ranking import WEIGHTS, choose, rank, to_json
+from onomast.data.transfer.ranking import WEIGHTS, choose, rank, to_json
+from onomast.data.transfer.similarity import FEATURES, features_of, profile_of
 from test_cli import Onomast, onomast  # noqa: F401 - a fixture
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from onomast.errors import RecipeError
 from onomast.recipe import Recipe, essence, read_recipe, recipe_names, recipe_path, to_toml
-from onomast.tables import from_table, to_table
+from onomast.typed_toml import from_table, to_table
 
 
 @pytest.mark.parametrize("name", recipe_names())

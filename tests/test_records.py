@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from onomast.data.formats import Reading, read_file, write
-from onomast.data.source import Repair
+from onomast.data.formats.registry import Reading, read_file, write
+from onomast.data.input_file import Repair
 from onomast.errors import DataError
 from onomast.sentence import Sentence
 

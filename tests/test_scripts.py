@@ -20,16 +20,23 @@ from indic_transliteration import sanscript
 from onomast.apps.convert import convert_file, convert_text
 from onomast.cli import main
 from onomast.corpus import Corpus
-from onomast.data import scripts
-from onomast.data.brahmic import BLOCKS, SHARED
-from onomast.data.formats import read, read_file, write
-from onomast.data.scripts import CONVERTERS, convert_token, converted, converted_corpus, restored, rewritten
+from onomast.data.formats.registry import read, read_file, write
+from onomast.data.transliteration import scripts
+from onomast.data.transliteration.brahmic import BLOCKS, SHARED
+from onomast.data.transliteration.scripts import (
+    CONVERTERS,
+    convert_token,
+    converted,
+    converted_corpus,
+    restored,
+    rewritten,
+)
 from onomast.errors import MissingExtra, ModelError, OnomastError, RecipeError
 from onomast.recipe import Recipe, read_recipe
 from onomast.sentence import Sentence
-from onomast.tagger import load_tagger
-from onomast.taggers.linear import LinearTagger
-from onomast.taggers.word_lists import Resources
+from onomast.taggers.linear.gazetteers import Resources
+from onomast.taggers.linear.tagger import LinearTagger
+from onomast.taggers.registry import load_tagger
 
 LAYOUT = tuple(BLOCKS)
 OWN = (*LAYOUT, "latn")
@@ -341,8 +348,8 @@ def test_word_lists_and_clusters_are_converted_too() -> None:
 @pytest.mark.slow
 def test_vectors_are_learnt_in_the_script(tmp_path: Path) -> None:
     pytest.importorskip("gensim")
-    from onomast.taggers.vectors import open_vectors
-    from onomast.taggers.vectors_train import train_vectors
+    from onomast.vectors.files import open_vectors
+    from onomast.vectors.train import train_vectors
 
     raw = tmp_path / "raw.txt"
     raw.write_text("రామ సీతా మోహన గీతా రామ సీతా ।\nహిందీ హిందీ హిందీ భాష భాష హిందీ ।\n" * 3, encoding="utf-8")

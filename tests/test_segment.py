@@ -13,7 +13,7 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onomast.data.segment import LONGEST, SEGMENTERS, segment, sentences, tokenize
+from onomast.data.tokenize import LONGEST, SEGMENTERS, segment, sentences, tokenize
 from onomast.errors import MissingExtra, OnomastError
 
 SCRIPTS = (

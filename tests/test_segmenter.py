@@ -19,10 +19,10 @@ from typer.testing import CliRunner
 from onomast.apps.bulk import stream_text
 from onomast.apps.segmenting import characters_of, score_segmenter
 from onomast.cli.main import app
-from onomast.data.segment import named_segmenter, pieces, tokenize
-from onomast.data.segmented import SegmentedLine, line_of, read_segmented
+from onomast.data.segmented_text import SegmentedLine, line_of, read_segmented
+from onomast.data.tokenize import named_segmenter, pieces, tokenize
 from onomast.errors import DataError, ModelError, OnomastError
-from onomast.taggers.segmenter import (
+from onomast.taggers.word_segmenter import (
     BEGIN,
     INSIDE,
     WordSegmenter,

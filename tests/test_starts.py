@@ -20,14 +20,14 @@ from onomast.apps.train import Order
 from onomast.apps.train import train as run_order
 from onomast.corpus import Corpus
 from onomast.errors import DataError, ModelError, RecipeError
+from onomast.pretrained.masked_lm import MaskedModel
+from onomast.pretrained.text import silent
 from onomast.recipe import Recipe, Stage, read_recipe
 from onomast.sentence import Sentence
-from onomast.taggers.checkpoint_heads import rows_of
-from onomast.taggers.encoder_text import silent
-from onomast.taggers.masked import MaskedModel
-from onomast.taggers.masked_stage import masked_lesson, starting_head
-from onomast.taggers.neural import NeuralTagger
-from onomast.taggers.transformer import TransformerEncoder
+from onomast.taggers.neural.checkpoint_heads import rows_of
+from onomast.taggers.neural.masked_lm_stage import masked_lesson, starting_head
+from onomast.taggers.neural.tagger import NeuralTagger
+from onomast.taggers.neural.transformer_encoder import TransformerEncoder
 from test_neural import bare, fitted, made_up
 from tiny_encoders import tiny_encoder
 
@@ -168,8 +168,9 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_starts import Stage, Corpus, NeuralTagger, made_up, reading
-from onomast.taggers import masked_stage, training
-masked_stage._ROUND, training._PAUSE = 10, 0.0
+from onomast.taggers.neural import masked_lm_stage
+from onomast.training import loop
+masked_lm_stage._ROUND, loop._PAUSE = 10, 0.0
 stages = (Stage(task="mlm", corpus=("raw", "target"), steps=120), Stage(epochs=2))
 tagger = NeuralTagger(reading(Path({text!r}), Path({model!r}), *stages))
 tagger.fit(Corpus("x", made_up(30)), checkpoints=Path(sys.argv[1]) / "checkpoints")

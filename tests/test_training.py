@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from onomast.errors import ModelError
 from onomast.recipe import Training
-from onomast.taggers.optimizers import Pace
-from onomast.taggers.training import batches, train
+from onomast.training.loop import batches, train
+from onomast.training.optimizers import Pace
 
 SETTINGS = Training(epochs=6, batch_size=4, learning_rate=0.05, checkpoint_minutes=0.0, averaging=0.9)
 

@@ -19,13 +19,13 @@ from onomast.corpus import Corpus
 from onomast.errors import DataError, OnomastError, RecipeError
 from onomast.recipe import Recipe, Sources, read_recipe
 from onomast.sentence import Sentence
-from onomast.taggers.baseline import entity_f1
-from onomast.taggers.encoders import PerLanguage
-from onomast.taggers.network import Network, gold_of
-from onomast.taggers.neural import NeuralTagger
-from onomast.taggers.sources import with_sources
-from onomast.taggers.stages import Fit, Judge
-from onomast.taggers.transfer import SourceBatches, chain_of
+from onomast.taggers.neural.lstm_encoder import PerLanguage
+from onomast.taggers.neural.network import Network, gold_of
+from onomast.taggers.neural.source_batches import SourceBatches, chain_of
+from onomast.taggers.neural.stages import Fit, Judge
+from onomast.taggers.neural.tagger import NeuralTagger
+from onomast.taggers.training_corpus import with_sources
+from onomast.taggers.word_list_baseline import entity_f1
 
 SMALL = {
     "neural.words.width": "16",
@@ -233,7 +233,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_transfer import CHAIN, corpus, recipe
-from onomast.taggers.neural import NeuralTagger
+from onomast.taggers.neural.tagger import NeuralTagger
 changes = {{"stage": CHAIN.replace("epochs = 2", "epochs = 8"), "neural.training.checkpoint_minutes": "0.001"}}
 tagger = NeuralTagger(recipe(changes))
 tagger.fit(corpus(60, yy=60), checkpoints=Path(sys.argv[1]) / "checkpoints")

@@ -21,14 +21,14 @@ import torch
 
 from onomast.corpus import Corpus
 from onomast.errors import ModelError, RecipeError
+from onomast.pretrained.hub import convert_weights
+from onomast.pretrained.subwords import windows_of
 from onomast.recipe import Neural, Pretrained, Recipe, read_recipe
 from onomast.sentence import Sentence
-from onomast.tagger import load_tagger
-from onomast.taggers.baseline import entity_f1
-from onomast.taggers.neural import NeuralTagger
-from onomast.taggers.pretrained import convert_weights
-from onomast.taggers.subword_windows import windows_of
-from onomast.taggers.transformer import TransformerEncoder
+from onomast.taggers.neural.tagger import NeuralTagger
+from onomast.taggers.neural.transformer_encoder import TransformerEncoder
+from onomast.taggers.registry import load_tagger
+from onomast.taggers.word_list_baseline import entity_f1
 from test_neural import bare, fitted, made_up
 from tiny_encoders import FAMILIES, tiny_encoder
 
@@ -414,7 +414,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_transformer import made_up, recipe
 from onomast.corpus import Corpus
-from onomast.taggers.neural import NeuralTagger
+from onomast.taggers.neural.tagger import NeuralTagger
 tagger = NeuralTagger(recipe(
     Path({model!r}), neural__training__epochs="6", neural__training__checkpoint_minutes="0.001",
     neural__pretrained__head_rate="3", neural__pretrained__depth_decay="0.8", neural__training__pieces="2",
@@ -448,7 +448,7 @@ def test_stages_freeze_and_reset_the_encoder(tiny: Path) -> None:
     import tomllib
 
     from onomast.recipe import to_toml
-    from onomast.tables import from_table
+    from onomast.typed_toml import from_table
 
     table = tomllib.loads(to_toml(recipe(tiny / "bert", neural__training__epochs="1")))
     table["stage"] = [

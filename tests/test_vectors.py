@@ -15,16 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onomast.errors import DataError, OnomastError
-from onomast.taggers.fasttext import MAGIC
-from onomast.taggers.subwords import Subwords
-from onomast.taggers.vectors import (
+from onomast.vectors.fasttext import MAGIC
+from onomast.vectors.files import (
     CompactVectors,
     coverage_warning,
     describe_vectors,
     open_vectors,
     prune_vectors,
 )
-from onomast.taggers.vectors_train import Exclusion, train_vectors
+from onomast.vectors.subword_ngrams import Subwords
+from onomast.vectors.train import Exclusion, train_vectors
 
 SENTENCES = [
     ["Rais", "wa", "Kenya", "alizuru", "Nairobi", "na", "Mombasa", "jana"],
@@ -528,7 +528,7 @@ def test_training_gives_the_same_bytes_whatever_the_hash_seed(tmp_path: Path) ->
     pytest.importorskip("gensim")
     raw = raw_file(tmp_path / "raw.txt", LINES * 5)
     code = (
-        "import sys; from onomast.taggers.vectors_train import train_vectors;"
+        "import sys; from onomast.vectors.train import train_vectors;"
         "train_vectors([sys.argv[1]], sys.argv[2], width=8, epochs=2, buckets=50, seed=int(sys.argv[3]))"
     )
     made = []

@@ -12,18 +12,19 @@ from onomast._version import __version__
 
 if TYPE_CHECKING:
     from onomast.corpus import Corpus
-    from onomast.data.formats import read, write
+    from onomast.data.formats.registry import read, write
     from onomast.errors import DataError, MissingExtra, ModelError, OnomastError, RecipeError
     from onomast.evaluation.report import Report, evaluate
     from onomast.recipe import Recipe, read_recipe
     from onomast.sentence import Sentence, Span
-    from onomast.tagger import History, Tagger, load_tagger, new_tagger
+    from onomast.tagger import History, Tagger
+    from onomast.taggers.registry import load_tagger, new_tagger
     from onomast.tags import TagScheme
 
 _HOME = {
     "Corpus": "corpus",
-    "read": "data.formats",
-    "write": "data.formats",
+    "read": "data.formats.registry",
+    "write": "data.formats.registry",
     "DataError": "errors",
     "MissingExtra": "errors",
     "ModelError": "errors",
@@ -37,8 +38,8 @@ _HOME = {
     "Span": "sentence",
     "History": "tagger",
     "Tagger": "tagger",
-    "load_tagger": "tagger",
-    "new_tagger": "tagger",
+    "load_tagger": "taggers.registry",
+    "new_tagger": "taggers.registry",
     "TagScheme": "tags",
 }
 

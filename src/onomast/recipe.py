@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from onomast.errors import RecipeError, nearest
-from onomast.tables import from_table, set_value, to_table
 from onomast.tags import Style
+from onomast.typed_toml import from_table, set_value, to_table
 
 _FOLDER = Path(__file__).parent / "recipes"
 

@@ -1,4 +1,4 @@
-"""The contract every tagger fulfils, and `load_tagger`. Scores, bulk tagging and the command line know nothing else."""
+"""The contract that every tagger fulfils. Evaluation, bulk tagging and the command line use nothing else."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from onomast.corpus import Corpus
-from onomast.errors import ModelError, RecipeError
-from onomast.recipe import Recipe, read_recipe
+from onomast.recipe import Recipe
 from onomast.sentence import Sentence
 from onomast.tags import TagScheme
 
@@ -57,32 +56,3 @@ class Tagger(Protocol):
     def load(cls, folder: Path) -> Self:
         """Read a saved tagger. Raises ModelError when a file is missing, malformed or of the wrong shape."""
         ...
-
-
-def new_tagger(recipe: Recipe) -> Tagger:
-    """The untrained tagger that a recipe describes."""
-    return _tagger_class(recipe)(recipe)  # type: ignore[call-arg]
-
-
-def load_tagger(folder: str | Path) -> Tagger:
-    """Load any saved tagger. Raises ModelError naming the folder and what is wrong with it."""
-    folder = Path(folder)
-    path = folder / "recipe.toml"
-    if not path.is_file():
-        found = "no such folder" if not folder.is_dir() else "there is no recipe.toml in it"
-        raise ModelError(f"{found}; expected a folder written by `onomast train ... --out {folder}`", folder=folder)
-    try:
-        recipe = read_recipe(path)
-    except RecipeError as error:
-        raise ModelError(f"recipe.toml cannot be read: {error}", folder=folder) from None
-    return _tagger_class(recipe).load(folder)
-
-
-def _tagger_class(recipe: Recipe) -> type[Tagger]:
-    if recipe.tagger == "linear":
-        from onomast.taggers.linear import LinearTagger
-
-        return LinearTagger
-    from onomast.taggers.neural import NeuralTagger
-
-    return NeuralTagger

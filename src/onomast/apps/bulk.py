@@ -21,9 +21,9 @@ from typing import BinaryIO, cast
 import regex
 
 from onomast.data.catalogue import language_of, resolve
-from onomast.data.formats import Repair, stream, write
-from onomast.data.segment import Segmenter, TextSpan, segment
-from onomast.data.source import write_chunks
+from onomast.data.formats.registry import Repair, stream, write
+from onomast.data.input_file import write_chunks
+from onomast.data.tokenize import Segmenter, TextSpan, segment
 from onomast.errors import DataError, OnomastError
 from onomast.progress import progress
 from onomast.sentence import Sentence
@@ -80,9 +80,10 @@ def tag_file(
 ) -> Counts:
     """Tag `file` (raw text, or a labelled file of the format `read`) and write `out`, in the order of the file.
 
-    `-` is standard input or output. `format`: `jsonl` (see `json_line`) or a writer of `onomast.data.formats`, such as
-    `columns` and `html`. `segmenter`: a name, or the folder of a learned one. Entities below `min_confidence` become
-    `O`. Raises DataError for text that is not UTF-8 and whatever the reader raises; BrokenPipeError when nobody reads
+    `-` is standard input or output. `format`: `jsonl` (see `json_line`) or a writer of
+    `onomast.data.formats.registry`, such as `columns` and `html`. `segmenter`: a name, or the folder of a learned one.
+    Entities below `min_confidence` become `O`. Raises DataError for text that is not UTF-8 and whatever the reader
+    raises; BrokenPipeError when nobody reads
     standard output any more (which is then closed without noise).
     """
     if not 0 <= min_confidence <= 1:
@@ -152,7 +153,7 @@ def segment_file(file: str, segmenter: str = "unicode") -> None:
 
 
 def _segmenter(name: str) -> Segmenter:
-    from onomast.taggers.segmenter import find_segmenter
+    from onomast.taggers.word_segmenter import find_segmenter
 
     return find_segmenter(name)
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from onomast.apps.bulk import read_pieces
 from onomast.apps.train import read_said
 from onomast.data.catalogue import resolve
-from onomast.data.formats import WRITERS, write, writer_of
-from onomast.data.scripts import convert_token, require_script, rewritten
-from onomast.data.source import write_chunks
+from onomast.data.formats.registry import WRITERS, write, writer_of
+from onomast.data.input_file import write_chunks
+from onomast.data.transliteration.scripts import convert_token, require_script, rewritten
 from onomast.sentence import Sentence
 
 _RECORDS = ("doccano", "label-studio", "prodigy")  # what is read of these is written as JSONL

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from onomast.data.catalogue import resolve
-from onomast.data.segment import Segmenter, TextSpan
-from onomast.data.segmented import SegmentedLine, read_segmented
+from onomast.data.segmented_text import SegmentedLine, read_segmented
+from onomast.data.tokenize import Segmenter, TextSpan
 from onomast.evaluation.counting import Known, fingerprint
 from onomast.evaluation.report import Report, evaluate
 from onomast.sentence import Sentence
-from onomast.taggers.segmenter import WordSegmenter, train_segmenter
+from onomast.taggers.word_segmenter import WordSegmenter, train_segmenter
 from onomast.tags import Tag
 
 _WORD = "WORD"

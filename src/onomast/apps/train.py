@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from onomast.apps.bulk import sentences_of_text
 from onomast.corpus import Corpus
 from onomast.data.catalogue import language_of, resolve
-from onomast.data.formats import Reading, read_file
-from onomast.data.labels import align
+from onomast.data.formats.registry import Reading, read_file
+from onomast.data.transfer.label_alignment import align
 from onomast.errors import DataError, ModelError, RecipeError
 from onomast.files import write_text
 from onomast.recipe import Recipe, read_recipe
 from onomast.sentence import Sentence
-from onomast.tagger import History, Tagger, load_tagger, new_tagger
+from onomast.tagger import History, Tagger
+from onomast.taggers.registry import load_tagger, new_tagger
 from onomast.taggers.self_training import self_train
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ def _recipe(order: Order, corpus: Corpus, say: Say) -> Recipe:
         recipe = _relabelled(read_recipe(order.recipe, changes), order)
     wanted = recipe.neural.words.mode != "random"
     if recipe.tagger == "linear":
-        from onomast.taggers.vector_features import unused_vectors, uses_vectors
+        from onomast.taggers.linear.vector_features import unused_vectors, uses_vectors
 
         wanted = uses_vectors(recipe.linear.features)
     if not wanted and order.vectors is None and (recipe.self_training.rounds or reads):
@@ -249,7 +250,7 @@ def _relabelled(recipe: Recipe, order: Order) -> Recipe:
 
 def _raw_vectors(order: Order, corpus: Corpus, script: str, say: Say) -> Path:
     """Vectors learnt from `--raw`, without the sentences of the test and dev files."""
-    from onomast.taggers.vectors_train import train_vectors
+    from onomast.vectors.train import train_vectors
 
     path = order.out / "checkpoints" / "vectors.bin"
     if path.is_file():

@@ -30,7 +30,7 @@ def say(line: str) -> None:
 def named(name: str, columns: str | None, orphan: Orphan = "conlleval") -> Any:
     """Read a FILE, saying what was guessed."""
     from onomast.data.catalogue import language_of, resolve
-    from onomast.data.formats import read_file
+    from onomast.data.formats.registry import read_file
 
     reading = read_file(resolve(name), columns=columns, orphan=orphan, language=language_of(name))
     say(f"{name}: {len(reading.sentences):,} sentences; {reading.guess}")

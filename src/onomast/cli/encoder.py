@@ -31,7 +31,7 @@ def encoder_convert(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A Hugging Face folder with pytorch_model.bin.")],
 ) -> None:
     """Write the tensors of a pickle (.bin) as model.safetensors; nothing else in it is read, no code is run."""
-    from onomast.taggers.pretrained import convert_weights
+    from onomast.pretrained.hub import convert_weights
 
     say(f"wrote {convert_weights(folder)}")
 
@@ -70,7 +70,7 @@ def encoder_train(
 
     onomast encoder train hin=news.txt.gz hin=train.conll tel=wiki.txt --exclude test.conll --minutes 60 --out encoder
     """
-    from onomast.taggers.encoder_training import EncoderSettings, texts_of, train_encoder
+    from onomast.pretrained.train import EncoderSettings, texts_of, train_encoder
 
     limit = minutes if minutes is not None else 0.0 if steps else 60.0
     settings = EncoderSettings(

@@ -64,13 +64,14 @@ def grid_table(
     full: Full = False,
 ) -> None:
     """Their numbers beside ours, with intervals over seeds and test sentences, tested against the baseline."""
-    from onomast.experiments import tables
+    from onomast.experiments.analysis import tables
+    from onomast.experiments.analysis.markdown import to_markdown
     from onomast.files import write_text
 
     table = tables.table_of(grid, "full" if full else "reduced")
-    outputs = [(csv, tables.to_csv), (markdown, tables.to_markdown)]
+    outputs = [(csv, tables.to_csv), (markdown, to_markdown)]
     if csv is None and markdown is None:
-        outputs = [(Path("-"), tables.to_markdown)]
+        outputs = [(Path("-"), to_markdown)]
     for path, render in outputs:
         if path is not None and str(path) == "-":
             print(render(table), end="")
@@ -86,7 +87,7 @@ def grid_plot(
     full: Full = False,
 ) -> None:
     """Draw learning curves and bars with intervals, as PNG and SVG."""
-    from onomast.experiments import plots
+    from onomast.experiments.analysis import plots
 
     for path in plots.draw(grid, out or grid.parent, "full" if full else "reduced"):
         say(f"wrote {path}")

@@ -158,7 +158,7 @@ def train(
     With 100 sentences in all: onomast train FILE --budget 100 --recipe crf --out DIR
     """
     from onomast.apps import train as training
-    from onomast.data.labels import parse_relabel
+    from onomast.data.transfer.label_alignment import parse_relabel
 
     changes = {}
     for item in set_ or []:
@@ -246,7 +246,7 @@ def tag(
     echo "Asha alizaliwa Mombasa." | onomast tag model
     """
     from onomast.apps.bulk import tag_file
-    from onomast.tagger import load_tagger
+    from onomast.taggers.registry import load_tagger
 
     counts = tag_file(
         load_tagger(model),

@@ -64,7 +64,7 @@ def segment_score(
 ) -> None:
     """Score a segmenter on text cut into words: precision, recall and F1 of words, with 95 % intervals over lines."""
     from onomast.apps import segmenting
-    from onomast.taggers.segmenter import find_segmenter
+    from onomast.taggers.word_segmenter import find_segmenter
 
     lines = segmenting.read_lines(files, form, say)
     known = segmenting.read_lines(train or [], form, say)

@@ -11,7 +11,7 @@ from onomast.cli.common import FILES, Json, emit_json, named, say
 
 if TYPE_CHECKING:
     from onomast.corpus import Corpus
-    from onomast.data.ranking import Ranked
+    from onomast.data.transfer.ranking import Ranked
 
 app = typer.Typer(no_args_is_help=True, help="Other languages' labels: which of them will help.")
 
@@ -35,7 +35,7 @@ def transfer_rank(
     By features of the data alone: shared entities and words, spelling, script, labels, size. It knows no language.
     """
     from onomast.corpus import Corpus
-    from onomast.data.ranking import rank, to_json
+    from onomast.data.transfer.ranking import rank, to_json
 
     wanted = _text(target) if text else Corpus(target, named(target, None).sentences)
     if budget is not None:

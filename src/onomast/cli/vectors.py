@@ -30,11 +30,13 @@ def vectors_train(
 ) -> None:
     """Learn fastText vectors from raw text."""
     from onomast.data.catalogue import resolve
-    from onomast.taggers.vectors_train import train_vectors
+    from onomast.taggers.word_segmenter import find_segmenter
+    from onomast.vectors.train import train_vectors
 
     hidden = [sentence.tokens for name in exclude or [] for sentence in named(name, None).sentences]
     paths = [resolve(name) for name in raw]
-    print(train_vectors(paths, out, exclude=hidden, segmenter=segmenter, width=width, epochs=epochs, seed=seed))
+    cut = find_segmenter(segmenter) if segmenter and Path(segmenter).is_dir() else segmenter
+    print(train_vectors(paths, out, exclude=hidden, segmenter=cut, width=width, epochs=epochs, seed=seed))
 
 
 @app.command("info")
@@ -45,7 +47,7 @@ def vectors_info(
     ] = None,
 ) -> None:
     """Show a vectors file: format, width, number of words, coverage."""
-    from onomast.taggers.vectors import describe_vectors
+    from onomast.vectors.files import describe_vectors
 
     print(describe_vectors(file, None if words is None else words_of(words)))
 
@@ -57,6 +59,6 @@ def vectors_prune(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The smaller file.")],
 ) -> None:
     """Write a smaller vectors file that holds only the words of a labelled file, and n-grams for unseen ones."""
-    from onomast.taggers.vectors import prune_vectors
+    from onomast.vectors.files import prune_vectors
 
     print(prune_vectors(file, words_of(words), out))

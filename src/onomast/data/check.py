@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from onomast.data.formats import Reading, write
-from onomast.data.source import REPAIR_KINDS
+from onomast.data.formats.registry import Reading, write
+from onomast.data.input_file import REPAIR_KINDS
 from onomast.sentence import Sentence
 from onomast.tags import OUTSIDE
 

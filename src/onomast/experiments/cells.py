@@ -28,8 +28,8 @@ from onomast.experiments.grid import (
     size_label,
 )
 from onomast.recipe import Recipe, read_recipe, to_toml
-from onomast.tables import from_table, to_table
 from onomast.tags import Style
+from onomast.typed_toml import from_table, to_table
 
 
 @dataclass(frozen=True)

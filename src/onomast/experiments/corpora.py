@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from onomast.corpus import Corpus
 from onomast.data.catalogue import language_of, resolve
-from onomast.data.formats import read_file
+from onomast.data.formats.registry import read_file
 from onomast.errors import DataError
 from onomast.experiments.cells import Cell, size_of
 from onomast.experiments.grid import names
@@ -113,7 +113,7 @@ def missing_vectors(cells: Sequence[Cell]) -> list[Learning]:
 
 def learn_vectors(learning: Learning) -> dict[str, Any]:
     """Learn vectors from the raw text of a cell, less its dev and test sentences; a .json beside them says how."""
-    from onomast.taggers.vectors_train import train_vectors
+    from onomast.vectors.train import train_vectors
 
     cell, settings = learning.cell, learning.cell.vectors
     folder = learning.path.parent

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from onomast.errors import RecipeError, nearest
-from onomast.tables import from_table
 from onomast.tags import Style
+from onomast.typed_toml import from_table
 
 Names = str | tuple[str, ...]
 Use = Literal["sources", "raw", "vectors", "rest", "encoder", "untrained"]

@@ -21,7 +21,7 @@ from onomast.experiments.corpora import corpus_of, leaked_of, vectors_of
 from onomast.experiments.pretraining import encoder_of
 from onomast.recipe import Recipe
 from onomast.sentence import Sentence
-from onomast.tagger import new_tagger
+from onomast.taggers.registry import new_tagger
 from onomast.tags import Style, convert
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _with_vectors(cell: Cell) -> Recipe:
     if not path.is_file():
         raise DataError("the vectors are not here; they are learnt before the cells are run", path=path)
     if recipe.tagger == "linear":
-        from onomast.taggers.vector_features import unused_vectors, uses_vectors
+        from onomast.taggers.linear.vector_features import unused_vectors, uses_vectors
 
         if not uses_vectors(recipe.linear.features):
             raise unused_vectors()

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from onomast.data.catalogue import language_of
-from onomast.data.formats import read_file
+from onomast.data.formats.registry import read_file
 from onomast.experiments.cells import Cell, encoder_text
 from onomast.experiments.corpora import CACHE, Learning, checksums, located
 from onomast.experiments.grid import names
@@ -38,7 +38,7 @@ def missing_encoders(cells: Sequence[Cell]) -> list[Learning]:
 
 def learn_encoder(learning: Learning) -> dict[str, Any]:
     """Learn the encoder of a cell, and make the one with random weights; whichever is there already is kept."""
-    from onomast.taggers.encoder_training import EncoderSettings, train_encoder
+    from onomast.pretrained.train import EncoderSettings, train_encoder
 
     cell, folder = learning.cell, _learnt(learning.cell)
     folder.parent.mkdir(parents=True, exist_ok=True)

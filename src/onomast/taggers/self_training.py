@@ -9,8 +9,9 @@ from pathlib import Path
 from onomast.corpus import Corpus
 from onomast.recipe import Recipe
 from onomast.sentence import Sentence
-from onomast.tagger import History, Tagger, new_tagger
-from onomast.taggers.baseline import entity_f1
+from onomast.tagger import History, Tagger
+from onomast.taggers.registry import new_tagger
+from onomast.taggers.word_list_baseline import entity_f1
 from onomast.tags import Tag, tags_of
 
 NAME = "raw text"  # of the source that the tagged sentences form

@@ -1,0 +1,1 @@
+"""File formats: one reader and writer a file; `registry.py` lists them."""

@@ -1,0 +1,270 @@
+"""JSON and JSONL <-> sentences: also what doccano, Label Studio and Prodigy export, which are told by their keys."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from typing import Any
+
+import regex
+
+from onomast.data.formats.columns import aligned, checked_tokens, written_tags
+from onomast.data.formats.json_schemas import Draft, Malformed, drafts_of, is_pair
+from onomast.data.formats.marked_text import Offsets, Place, annotated, in_characters, sentences_of, torn_words
+from onomast.data.formats.tag_repair import UNKNOWN, Mender, Spelling, guess_spelling
+from onomast.data.input_file import Log, Request, Source, write_chunks
+from onomast.data.tokenize import tokenize
+from onomast.sentence import Sentence
+from onomast.tags import Style
+
+_SAMPLE = 1_000  # records from which the scheme is guessed
+# Words and marks, as most tokenisers without rules for abbreviations cut them; some make a token of a second space.
+_WORDS = regex.compile(r"[\p{L}\p{M}\p{N}\p{Cf}_]+|[^\s]")
+_WORDS_AND_SPACES = regex.compile(_WORDS.pattern + r"|(?<=\s)\s+")
+
+Record = tuple[int, Any]  # line, value
+
+
+def read_records(source: Source, request: Request, log: Log) -> Iterator[Sentence]:
+    """Sentences of a JSON or JSONL file; JSONL in constant memory."""
+    yield from sentences_of_records(_records(source), source, request, log)
+
+
+def sentences_of_records(
+    records: Iterator[Record], source: Source, request: Request, log: Log, kind: str | None = None
+) -> Iterator[Sentence]:
+    """Sentences of records, which may come from a table as well."""
+    drafts = (draft for line, value in records for draft in _drafts(line, value, source, log))
+    head = list(islice(drafts, _SAMPLE))
+    raw = [draft.tags for draft in head if draft.tags is not None]
+    spelling = guess_spelling(raw, request.style) if raw else None
+    log.style = spelling.style if spelling else None
+    kind = kind or ("records" if not head else "records: " + _kind(head[0]))
+    log.guess += [kind, spelling.words if spelling else "" if _has_marks(head) else "no tags", source.encoding]
+    in_bytes = _count_bytes(head)
+    if any(draft.in_bytes for draft in head):
+        known = "bytes" if in_bytes else "bytes where they fit, else characters" if in_bytes is None else "characters"
+        log.guess.append(f"offsets count {known}" + ("" if in_bytes else ", though they are called bytes"))
+    mender = Mender(spelling or Spelling(), request.orphan, log, source.name)
+    for draft in chain(head, drafts):
+        if draft.in_bytes and (in_bytes or (in_bytes is None and _count_bytes([draft]) is not False)):
+            marks = in_characters(draft.about.text or "", draft.marks or ())
+            draft = dataclasses.replace(draft, marks=tuple(marks))
+        try:
+            yield from _finished(draft, request, mender, Place(source.name, draft.line, log))
+        except UnicodeEncodeError:
+            raise source.error("half of a surrogate pair (\\ud800 to \\udfff) is no text", draft.line) from None
+
+
+def looks_like_records(source: Source) -> bool:
+    """Does the file begin as JSON does?"""
+    first = next((line.strip() for line in source.sample(50) if line.strip()), "")
+    if first[:1] not in ("{", "["):
+        return False
+    if source.suffix in (".json", ".jsonl", ".ndjson") or first in ("[", "{", "[{"):
+        return True
+    try:
+        return isinstance(json.loads(first), list | dict)
+    except RecursionError:
+        return True
+    except ValueError:
+        # The first line of a record that goes on, or a damaged one; but a row of columns may begin so, too.
+        return first.startswith(('{"', '[{"')) and "\t" not in first
+
+
+def _kind(draft: Draft) -> str:
+    parts = ["tokens" if draft.tokenized else "text"]
+    parts += ["tags"] if draft.tags is not None else ["marked stretches"] if draft.marks is not None else []
+    return " and ".join(parts)
+
+
+def _count_bytes(drafts: Sequence[Draft]) -> bool | None:
+    """Do marks that are said to count bytes do so? In InJongo they count characters, as their texts show.
+
+    None: the texts do not tell.
+    """
+    as_bytes = as_characters = 0
+    for draft in drafts:
+        text = draft.about.text or ""
+        if draft.in_bytes and not text.isascii():
+            marks = draft.marks or ()
+            as_bytes += torn_words(text, in_characters(text, marks))
+            as_characters += torn_words(text, marks)
+    return None if as_bytes == as_characters else as_bytes < as_characters
+
+
+def _has_marks(drafts: Sequence[Draft]) -> bool:
+    return any(draft.marks is not None for draft in drafts)
+
+
+def _records(source: Source) -> Iterator[Record]:
+    """(line, value) of each record: one a line, or the members of an array, or values one after the other."""
+    lines = source.lines()
+    first = next(((number, line) for number, line in lines if line.strip()), None)
+    if first is None:
+        raise source.error("the file is empty: it holds no record")
+    try:
+        value = json.loads(first[1])
+    except (ValueError, RecursionError):
+        rest = "\n".join(line for _, line in lines)
+        yield from _values(f"{first[1]}\n{rest}", first[0], source)
+        return
+    if isinstance(value, list) and not is_pair(value):
+        yield from ((first[0], member) for member in value)
+    else:
+        yield (first[0], value)
+    for number, line in lines:
+        if line.strip():
+            try:
+                yield (number, json.loads(line))
+            except RecursionError:
+                raise source.error("JSON that is nested too deeply", number) from None
+            except ValueError as error:
+                raise source.error(f"not JSON: {_said(error)}; expected one record a line", number) from None
+
+
+def _values(text: str, line: int, source: Source) -> Iterator[Record]:
+    """The values of a text that holds an array, or several values."""
+    decoder = json.JSONDecoder()
+    blank = re.compile(r"[\s,]*")
+    position, counted, inside = 0, 0, False
+    while True:
+        position = blank.match(text, position).end()  # type: ignore[union-attr]
+        line, counted = line + text.count("\n", counted, position), position
+        if position >= len(text):
+            break
+        if text[position] == ("]" if inside else "["):
+            inside = not inside
+            position += 1
+            continue
+        try:
+            value, position = decoder.raw_decode(text, position)
+        except RecursionError:
+            raise source.error("JSON that is nested too deeply", line) from None
+        except ValueError as error:
+            raise source.error(f"not JSON: {_said(error)}", line) from None
+        yield line, value
+    if inside:
+        raise source.error("not JSON: the array is not closed; the file ends too early", line)
+
+
+def _said(error: ValueError) -> str:
+    return f"{error.msg} at character {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+
+
+def _drafts(line: int, value: Any, source: Source, log: Log) -> Iterator[Draft]:
+    try:
+        yield from drafts_of(line, value, log)
+    except Malformed as error:
+        raise source.error(str(error), line) from None
+
+
+def _finished(draft: Draft, request: Request, mender: Mender, place: Place) -> Iterator[Sentence]:
+    """The sentences of a draft: its tags understood, its marks put on tokens."""
+    about = draft.about
+    for words in (about.text or "", *about.tokens):
+        if not words.isascii():
+            words.encode()
+    changes: dict[str, Any] = {"language": about.language or request.language, "source": place.source}
+    if draft.tokenized:
+        if draft.tags is not None:
+            if len(draft.tags) != len(about.tokens):
+                place.repair("tags-do-not-fit", f"{len(draft.tags)} tags, {len(about.tokens)} tokens", "")
+            else:
+                changes["tags"] = mender.mend(draft.tags, [draft.line] * len(draft.tags))
+        elif draft.marks is not None:
+            yield _marked(draft, place, changes)
+            return
+        yield _with(about, changes)
+    elif draft.tags is not None:
+        yield _with(about, changes | _fitted(about.text or "", draft.tags, mender, place))
+    else:
+        yield from sentences_of(about.text or "", draft.marks, place, _with(about, changes))
+
+
+def _with(about: Sentence, changes: Mapping[str, Any]) -> Sentence:
+    return dataclasses.replace(about, **changes)
+
+
+def _marked(draft: Draft, place: Place, changes: Mapping[str, Any]) -> Sentence:
+    """Given tokens, cut where a mark begins or ends inside one."""
+    about = draft.about
+    text, start = about.text or "", about.text_start
+    given: Offsets = [(a - start, b - start) for a, b in about.offsets or ()]
+    offsets, tags = annotated(text, given, draft.marks or (), place)
+    if offsets == given:
+        return _with(about, {**changes, "tags": tuple(tags)})
+    tokens = tuple(text[a:b] for a, b in offsets)
+    moved = tuple((a + start, b + start) for a, b in offsets)
+    return _with(
+        about, {**changes, "tokens": tokens, "tags": tuple(tags), "offsets": moved, "pos": None, "confidence": None}
+    )
+
+
+def _fitted(text: str, raw: Sequence[str | None], mender: Mender, place: Place) -> dict[str, Any]:
+    """Tokens of a text for which only tags are given: the first way to cut it that gives as many tokens as tags."""
+    words = [match.span() for match in _WORDS.finditer(text)]
+    ways: list[Callable[[], Offsets]] = [
+        lambda: words,
+        lambda: tokenize(text),
+        lambda: [match.span() for match in _WORDS_AND_SPACES.finditer(text)],
+        lambda: [match.span() for match in re.finditer(r"\S+", text)],
+    ]
+    offsets = next((offsets for way in ways if len(offsets := way()) == len(raw)), None)
+    tags = None
+    if offsets is None:
+        place.repair("tags-do-not-fit", f"{len(raw)} tags, {len(words)} tokens", "")
+        offsets = tokenize(text)
+    else:
+        visible = [index for index, (start, end) in enumerate(offsets) if not text[start:end].isspace()]
+        offsets = [offsets[index] for index in visible]
+        tags = mender.mend([raw[index] for index in visible], [place.line] * len(visible))
+    return {"tokens": tuple(text[a:b] for a, b in offsets), "tags": tags, "offsets": tuple(offsets)}
+
+
+def write_records(sentences: Iterable[Sentence], path: str, style: Style) -> None:
+    """JSONL, one sentence a line: text, tokens, offsets, tags, spans, label, language, and what else is known.
+
+    Where the original text is not known, `text` is the tokens joined by spaces, `joined` is true, and offsets are those
+    in that text.
+    """
+    write_chunks(
+        path, (json.dumps(_record(sentence, path, style), ensure_ascii=False) + "\n" for sentence in sentences)
+    )
+
+
+def _record(sentence: Sentence, path: str, style: Style) -> dict[str, Any]:
+    tokens = checked_tokens(sentence, path)
+    joined = sentence.text is None and sentence.offsets is None
+    text = " ".join(tokens) if joined else sentence.text
+    offsets = sentence.offsets
+    placed = offsets or (aligned(tokens, text, sentence.text_start) if text is not None else None)
+    made: dict[str, Any] = {"text": text}
+    made |= {"joined": True} if joined else {}
+    made |= {"text_start": sentence.text_start} if sentence.text_start else {}
+    made |= {"tokens": tokens, "offsets": placed if joined else offsets}
+    tags = None if sentence.tags is None else written_tags(sentence, style, path)
+    made["tags"] = None if tags is None else [None if tag == UNKNOWN else tag for tag in tags]
+    if sentence.pos is not None:
+        made["pos"] = sentence.pos
+    made["spans"] = (
+        None
+        if tags is None
+        else [
+            {
+                "start": placed[span.start][0] if placed else None,
+                "end": placed[span.end - 1][1] if placed else None,
+                "label": span.label,
+                "text": " ".join(tokens[span.start : span.end]) if joined else sentence.span_text(span),
+                **({} if sentence.confidence is None else {"confidence": sentence.span_confidence(span)}),
+            }
+            for span in sentence.spans
+        ]
+    )
+    made |= {"label": sentence.label, "language": sentence.language}
+    if sentence.confidence is not None:
+        made["confidence"] = sentence.confidence
+    return made

@@ -1,0 +1,196 @@
+"""Every file format: READERS and WRITERS at the foot. In memory a sentence is the same, whatever file it came from.
+
+What is not as it should be is mended and told of (`Repair`), or refused with file and line; never passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from onomast.data.formats.brat import is_brat, read_brat, write_brat
+from onomast.data.formats.columns import read_columns, write_columns
+from onomast.data.formats.conllu import looks_like_conllu, read_conllu, write_conllu
+from onomast.data.formats.html import write_html
+from onomast.data.formats.records import looks_like_records, read_records, write_records
+from onomast.data.formats.tables import read_docbin, read_parquet
+from onomast.data.input_file import DOCBIN, PARQUET, Log, Repair, Request, Source
+from onomast.errors import DataError, nearest
+from onomast.sentence import Sentence
+from onomast.tags import Orphan, Style
+
+__all__ = ["READERS", "WRITERS", "Reading", "Repair", "read", "read_file", "stream", "write"]
+
+Reader = Callable[[Source, Request, Log], Iterator[Sentence]]
+Writer = Callable[[Iterable[Sentence], str, Style], None]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one file held."""
+
+    path: str
+    sentences: tuple[Sentence, ...]
+    format: str
+    """A name of `READERS`."""
+    style: Style | None
+    """The scheme of the file's tags; None where it has none. The sentences are IOB2."""
+    guess: str
+    """How the file was understood, in one line."""
+    repairs: tuple[Repair, ...]
+
+
+def read_file(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    columns: str | Iterable[str] | None = None,
+    style: Style | None = None,
+    orphan: Orphan = "conlleval",
+    language: str | None = None,
+) -> Reading:
+    """Read a whole labelled file ("-": standard input), and say how it was understood and what was mended.
+
+    `format` (a name of READERS), `columns` (such as "token pos tag") and `style` are found out where they are None;
+    `orphan` is what becomes of tags that no legal sequence contains; `language` is that of sentences that name none.
+    Raises DataError: no such file, not UTF-8, empty, no tags, or two equally good ways to read it.
+    """
+    repairs: list[Repair] = []
+    log = Log(repairs.append)
+    source = Source(str(path))
+    request = Request(_column_names(columns), style, orphan, language)
+    with _opened(source, format) as name:
+        sentences = tuple(READERS[name](source, request, log))
+    if not sentences:
+        raise source.error("there is no sentence in it")
+    return Reading(source.path, sentences, name, log.style, "; ".join(filter(None, log.guess)), tuple(repairs))
+
+
+def read(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    columns: str | Iterable[str] | None = None,
+    style: Style | None = None,
+    orphan: Orphan = "conlleval",
+    language: str | None = None,
+) -> list[Sentence]:
+    """The sentences of a file; see `read_file`, which also tells what was guessed and mended."""
+    reading = read_file(path, format=format, columns=columns, style=style, orphan=orphan, language=language)
+    return list(reading.sentences)
+
+
+def stream(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    columns: str | Iterable[str] | None = None,
+    style: Style | None = None,
+    orphan: Orphan = "conlleval",
+    language: str | None = None,
+    on_repair: Callable[[Repair], object] | None = None,
+) -> Iterator[Sentence]:
+    """The sentences of a file one by one; memory does not grow with the file (columns, CoNLL-U, JSONL).
+
+    As `read_file`; every repair goes to `on_repair`.
+    """
+    source = Source(str(path))
+    request = Request(_column_names(columns), style, orphan, language)
+    empty = True
+    with _opened(source, format) as name:
+        for sentence in READERS[name](source, request, Log(on_repair)):
+            empty = False
+            yield sentence
+    if empty:
+        raise source.error("there is no sentence in it")
+
+
+def write(sentences: Iterable[Sentence], path: str | Path, *, format: str | None = None, style: Style = "iob2") -> None:
+    """Write sentences as they come; the file appears whole or not at all ("-": standard output).
+
+    `format` (a name of WRITERS) is taken from the file name where it is None; a name ending in .gz is compressed.
+    Raises DataError for a sentence that the format cannot hold.
+    """
+    name = format or writer_of(path) or "columns"
+    if name not in WRITERS:
+        raise DataError(f"there is no writer {name!r}; {nearest(name, WRITERS)}", path=path)
+    WRITERS[name](sentences, str(path), style)
+
+
+def writer_of(path: str | Path) -> str | None:
+    """The name in WRITERS that a file name calls for by its suffix (.gz aside); None: it calls for none."""
+    return _WRITER_OF.get(Source(str(path)).suffix)
+
+
+def _column_names(columns: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    from onomast.data.formats.column_layout import COLUMN_NAMES
+
+    if columns is None:
+        return None
+    names = tuple(columns.split() if isinstance(columns, str) else columns)
+    for name in names:
+        if name not in COLUMN_NAMES:
+            raise DataError(f"--columns {' '.join(names)!r}: {name!r} is no column; {nearest(name, COLUMN_NAMES)}")
+    if names.count("token") != 1 or any(names.count(name) > 1 for name in ("tag", "pos")):
+        raise DataError(
+            f"--columns {' '.join(names)!r}: expected one token column, and at most one of tags and one of POS"
+        )
+    return names
+
+
+@contextmanager
+def _opened(source: Source, format: str | None) -> Iterator[str]:
+    """The open source and the name of its format. (brat opens its two files, or those of a folder, itself.)"""
+    if format == "brat" or (format is None and is_brat(source)):
+        yield "brat"
+        return
+    with source.opened():
+        yield _format_of(source, format)
+
+
+def _format_of(source: Source, format: str | None) -> str:
+    """The reader that was named, or the one that the file shows: by its first bytes, not by its name."""
+    if format is not None:
+        if format not in READERS:
+            raise source.error(f"there is no format {format!r}; {nearest(format, READERS)}")
+        return format
+    start = source.peek(len(PARQUET))
+    if start == PARQUET or source.suffix == ".parquet":
+        return "parquet"
+    if start[: len(DOCBIN)] == DOCBIN or source.suffix == ".spacy":
+        return "docbin"
+    if looks_like_records(source):
+        return "jsonl"
+    return "conllu" if looks_like_conllu(source) else "columns"
+
+
+READERS: Mapping[str, Reader] = {
+    "columns": read_columns,
+    "conllu": read_conllu,
+    "jsonl": read_records,
+    "doccano": read_records,
+    "label-studio": read_records,
+    "prodigy": read_records,
+    "brat": read_brat,
+    "parquet": read_parquet,
+    "docbin": read_docbin,
+}
+
+WRITERS: Mapping[str, Writer] = {
+    "columns": write_columns,
+    "conllu": write_conllu,
+    "jsonl": write_records,
+    "brat": write_brat,
+    "html": write_html,
+}
+
+_WRITER_OF: Mapping[str, str] = {
+    ".conllu": "conllu",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".ann": "brat",
+    ".html": "html",
+    ".htm": "html",
+}

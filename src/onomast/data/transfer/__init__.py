@@ -1,0 +1,1 @@
+"""Other languages' and domains' labels: alignment of label sets, similarity, ranking."""

@@ -1,0 +1,1 @@
+"""Script conversion, token by token."""

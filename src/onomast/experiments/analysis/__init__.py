@@ -1,0 +1,1 @@
+"""Results of a grid: statistics, verdicts on claims, tables, pictures."""

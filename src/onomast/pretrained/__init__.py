@@ -1,0 +1,1 @@
+"""Pre-trained encoders: files, sub-words, masked-language modelling."""

@@ -1,0 +1,1 @@
+"""The linear tagger: a CRF on feature strings, trained by CRFsuite."""

@@ -1,0 +1,1 @@
+"""The neural tagger: an encoder and heads in PyTorch."""

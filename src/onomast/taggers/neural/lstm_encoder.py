@@ -1,0 +1,370 @@
+"""Encoders: sentences -> a hidden vector per word. What depends on a word alone is computed once per distinct word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from onomast.errors import RecipeError
+from onomast.layers.attention import SelfAttention, SoftAttention
+from onomast.layers.characters import CharacterCNN, CharacterLSTM
+from onomast.layers.dropout import LockedDropout
+from onomast.layers.embeddings import HashedEmbedding, random_vectors
+from onomast.layers.lstm import INITIALISERS, BiLSTM
+from onomast.layers.window import Window
+from onomast.recipe import Encoder, Neural, Part, Words
+from onomast.sentence import Sentence
+from onomast.taggers.neural.vocabulary import (
+    AFFIX_BUCKETS,
+    SHAPE_BUCKETS,
+    UNKNOWN_WORD,
+    Lexicon,
+    Vocabulary,
+    WordInputs,
+)
+from onomast.training.optimizers import Pace
+from onomast.vectors.files import CompactVectors
+
+_VECTORS = "vectors."  # prefix of the compact vectors among the tensors
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A batch: which words it has, and where."""
+
+    numbers: Tensor
+    """(W,) lexicon numbers of the distinct words"""
+    places: Tensor
+    """(B, T) the row in `numbers` of each token; 0 at padding"""
+    mask: Tensor
+    """(B, T) bool, True where a token is real"""
+    language: int
+    """place of their language in the vocabulary's languages; of the first sentence, where all parts are shared"""
+
+
+class PerLanguage(nn.ModuleList):
+    """One part for each language, in the order of the vocabulary's languages."""
+
+    @property
+    def width(self) -> int:
+        """What comes out of each."""
+        width: int = self[0].width  # type: ignore[assignment]
+        return width
+
+
+def of_language(part: nn.Module, language: int) -> nn.Module:
+    """The part itself if all languages share it, else that language's own."""
+    return part[language] if isinstance(part, PerLanguage) else part
+
+
+class LSTMEncoder(nn.Module):
+    """Word, character, affix and shape vectors -> BiLSTM -> attention, with the words' own vectors beside it if wanted.
+
+    `width` is that of a hidden vector. `vectors` are the rows of a vectors file; without them words start at random.
+    """
+
+    def __init__(self, recipe: Neural, vocabulary: Vocabulary, vectors: CompactVectors | None) -> None:
+        super().__init__()
+        settings = recipe.encoder
+        several = len(vocabulary.languages) > 1
+        own = {part for part in ("characters", "lstm", "transitions") if several and part not in recipe.sharing}
+        self.lexicon = Lexicon(
+            vocabulary,
+            vectors,
+            affixes=recipe.words.affixes,
+            by_language=vocabulary.apart or "characters" in own,
+        )
+        self.one_language = bool(own)
+        """Whether a batch must be of one language."""
+        self.recipe = recipe
+        self.languages = vocabulary.languages
+        self.order = settings.order
+
+        def each(name: str, make: Callable[[], nn.Module]) -> nn.Module:
+            return PerLanguage(make() for _ in vocabulary.languages) if name in own else make()
+
+        self.parts = nn.ModuleList(
+            each("characters" if name == "char" else name, partial(_part, name, recipe, vocabulary, vectors))
+            for name in settings.order
+        )
+        width = sum(part.width for part in self.parts)  # type: ignore[misc]
+        self.dropout = _dropout(settings)
+        self.window = Window(width=width, positions=settings.skip) if settings.skip else None
+        self.lstm = each(
+            "lstm",
+            lambda: BiLSTM(width=width, hidden=settings.width, layers=settings.layers, dropout=_dropout(settings)),
+        )
+        self.attention = _attention(settings, 2 * settings.width)
+        self.width = 2 * settings.width + (self.window.width if self.window else 0)
+        INITIALISERS[settings.initialization](self)
+        for part in self.parts:
+            if isinstance(part, WordPart):
+                part.start(vocabulary, vectors)
+        self._cache: Tensor | None = None  # (lexicon, D) word vectors, while weights do not change
+        self._cached: np.ndarray[Any, np.dtype[np.bool_]] = np.zeros(0, bool)
+        self._generation = -1
+
+    def train(self, mode: bool = True) -> LSTMEncoder:
+        """Switch between training and tagging; either way the weights may have changed, so the cache is dropped."""
+        self._cache = None
+        return super().train(mode)
+
+    def start(self, sentences: Sequence[Sentence]) -> None:
+        """Number the words here, once, so that a resumed run sums over them in the same order to the last bit."""
+        self.lexicon.numbers(sentences)
+
+    def fresh(self) -> LSTMEncoder:
+        """The same encoder with other first weights."""
+        return LSTMEncoder(self.recipe, self.lexicon.vocabulary, self.lexicon.vectors)
+
+    def parts_of(self, name: Part) -> list[nn.Module]:
+        """The modules that a recipe's name of a part means."""
+        words = [part for part in self.parts if isinstance(part, WordPart)]
+        others = [part for part in self.parts if not isinstance(part, WordPart)]
+        if name == "encoder":
+            return [self]
+        return [self.lstm] if name == "lstm" else list[nn.Module](words) if name == "words" else others
+
+    def paces(self) -> Mapping[str, Pace]:
+        """Everything learns at the recipe's rate."""
+        return {}
+
+    def save(self, folder: Path) -> list[str]:  # noqa: ARG002 - the shape of Encoder
+        """Nothing beside vocabulary and weights."""
+        return []
+
+    def known(self) -> dict[str, Any]:
+        """What the encoder knows by name, for vocabulary.json."""
+        vectors = self.lexicon.vectors
+        return {**asdict(self.lexicon.vocabulary), "vectors": [] if vectors is None else list(vectors.words)}
+
+    def fixed(self) -> dict[str, Tensor]:
+        """Tensors that are no weights: the rows of the vectors file."""
+        vectors = self.lexicon.vectors
+        arrays = {} if vectors is None else vectors.tensors()
+        return {_VECTORS + name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    @classmethod
+    def restored(cls, recipe: Neural, known: Mapping[str, Any], tensors: dict[str, Tensor]) -> LSTMEncoder:
+        """The encoder of `known` and `fixed`; takes the latter out of `tensors`. Its weights are not yet loaded."""
+        words, characters, languages = (tuple(known[name]) for name in ("words", "characters", "languages"))
+        vocabulary = Vocabulary(words, characters, known["lower"], languages, known["apart"])
+        names = [name for name in tensors if name.startswith(_VECTORS)]
+        arrays = {name.removeprefix(_VECTORS): tensors.pop(name).numpy() for name in names}
+        return cls(recipe, vocabulary, CompactVectors.from_tensors(arrays, known["vectors"]) if arrays else None)
+
+    def groups(self, sentences: Sequence[Sentence]) -> list[list[int]]:
+        """Indices of sentences that may be read together: all, or those of one language where parts are its own."""
+        if not self.one_language:
+            return [list(range(len(sentences)))]
+        found: dict[int, list[int]] = {}
+        for index, sentence in enumerate(sentences):
+            found.setdefault(self.lexicon.vocabulary.language(sentence), []).append(index)
+        return list(found.values())
+
+    def lengths(self, sentences: Sequence[Sentence]) -> list[int]:
+        """Words of each sentence."""
+        return [len(sentence) for sentence in sentences]
+
+    def prepare(self, sentences: Sequence[Sentence]) -> Inputs:
+        """Look the words of B sentences (each of one token or more) up."""
+        rows = self.lexicon.numbers(sentences)
+        distinct, inverse = np.unique(np.concatenate(rows), return_inverse=True)
+        places = np.zeros((len(rows), max(map(len, rows))), np.int64)
+        mask = np.zeros(places.shape, bool)
+        start = 0
+        for index, row in enumerate(rows):
+            places[index, : len(row)] = inverse[start : start + len(row)]
+            mask[index, : len(row)] = True
+            start += len(row)
+        device = next(self.parameters()).device
+        numbers, placed, real = (torch.from_numpy(array).to(device) for array in (distinct, places, mask))
+        return Inputs(numbers, placed, real, self.lexicon.vocabulary.language(sentences[0]))
+
+    def forward(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """Inputs -> hidden vectors (B, T, D) and mask (B, T)."""
+        words = self._words(inputs.numbers.cpu().numpy(), inputs.language)  # (W, D')
+        lstm: BiLSTM = of_language(self.lstm, inputs.language)  # type: ignore[assignment]
+        window = []
+        if self.training or self.window is not None:
+            hidden = self.dropout(nn.functional.embedding(inputs.places, words))  # (B, T, D')
+            window = [] if self.window is None else [self.window(hidden, inputs.mask)]
+        if self.training:
+            hidden = self.dropout(lstm(hidden, inputs.mask))
+        else:
+            hidden = lstm.read(words, inputs.places, inputs.mask)
+        if self.attention is not None:
+            hidden = self.attention(hidden, inputs.mask)
+        return torch.cat([hidden, *window], -1) if window else hidden, inputs.mask  # (B, T, D)
+
+    def _words(self, numbers: np.ndarray[Any, np.dtype[np.int64]], language: int) -> Tensor:
+        """(W, D') vectors of these words; remembered while tagging."""
+        if torch.is_grad_enabled() or self.training:
+            return self._encode(numbers, language)
+        if self._cache is None or self._generation != self.lexicon.generation:
+            self._cache, self._cached = None, np.zeros(0, bool)
+            self._generation = self.lexicon.generation
+        grown = len(self.lexicon.rows.words) - len(self._cached)
+        self._cached = np.concatenate([self._cached, np.zeros(grown, bool)])
+        missing = numbers[~self._cached[numbers]]
+        if self._cache is None or len(missing):
+            made = self._encode(missing if len(missing) else numbers, language)
+            size = (len(self._cached), made.shape[1])
+            if self._cache is None or len(self._cache) < size[0]:
+                cache = made.new_zeros(size)
+                if self._cache is not None:
+                    cache[: len(self._cache)] = self._cache
+                self._cache = cache
+            self._cache[torch.from_numpy(missing if len(missing) else numbers).to(made.device)] = made
+            self._cached[missing] = True
+        return self._cache[torch.from_numpy(numbers).to(self._cache.device)]
+
+    def _encode(self, numbers: np.ndarray[Any, np.dtype[np.int64]], language: int) -> Tensor:
+        """(W, D') vectors of these words, in the recipe's order."""
+        inputs = self.lexicon.inputs(numbers)
+        device = next(self.parameters()).device
+        return torch.cat([of_language(part, language)(inputs, device) for part in self.parts], 1)
+
+
+class WordPart(nn.Module):
+    """Word embeddings: learnt from scratch, or the rows of a vectors file, frozen, projected or tuned.
+
+    Tuned rows exist for the words of the vocabulary; other words keep their vectors from the file.
+    """
+
+    def __init__(self, settings: Words, vocabulary: Vocabulary, vectors: CompactVectors | None) -> None:
+        super().__init__()
+        self.dropout = settings.dropout
+        self.with_vectors = vectors is not None
+        self.table: nn.Embedding | None = None
+        self.projection: nn.Linear | None = None
+        rows = len(vocabulary.words) + 2
+        if vectors is None:
+            self.width = settings.width
+            first = random_vectors(count=rows, width=settings.width) * settings.scale * settings.width**0.5
+            self.table = nn.Embedding(rows, settings.width, padding_idx=0, _weight=first)
+            return
+        self.width = vectors.width
+        if settings.mode == "tuned":
+            self.table = nn.Embedding(rows, vectors.width, padding_idx=0, _weight=torch.zeros(rows, vectors.width))
+        elif settings.mode == "projected":
+            self.width = settings.width
+            self.projection = nn.Linear(vectors.width, settings.width, bias=False)
+
+    def start(self, vocabulary: Vocabulary, vectors: CompactVectors | None) -> None:
+        """Put the vectors of the file into the tuned table; after every other weight has its first value."""
+        if self.table is not None and vectors is not None and vocabulary.words:
+            self.table.weight.data[2:] = torch.from_numpy(vectors.rows(vocabulary.spellings)[0])
+            self.table.weight.data[:2] = 0.0  # padding and unknown
+
+    def forward(self, inputs: WordInputs, device: torch.device) -> Tensor:
+        """W distinct words -> (W, width)."""
+        ids = torch.from_numpy(inputs.words).to(device)
+        kept = torch.rand(len(ids), device=device) >= self.dropout if self.training and self.dropout else None
+        if not self.with_vectors:
+            assert self.table is not None
+            found: Tensor = self.table(ids if kept is None else ids.where(kept, UNKNOWN_WORD))
+            return found
+        vectors = torch.from_numpy(inputs.vectors).to(device)  # (W, E)
+        if self.table is not None:
+            vectors = torch.where((ids > UNKNOWN_WORD)[:, None], self.table(ids), vectors)
+        if kept is not None:
+            vectors = vectors * kept[:, None]
+        return vectors if self.projection is None else self.projection(vectors)
+
+
+class CharacterPart(nn.Module):
+    """A character encoder of `layers.characters`."""
+
+    def __init__(self, encoder: CharacterLSTM | CharacterCNN) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.width = encoder.width
+
+    def forward(self, inputs: WordInputs, device: torch.device) -> Tensor:
+        """W distinct words -> (W, width)."""
+        return self.encoder.encode(
+            torch.from_numpy(inputs.characters).to(device), torch.from_numpy(inputs.lengths).to(device)
+        )
+
+
+class HashedPart(nn.Module):
+    """Affixes or the shape of a word, hashed."""
+
+    def __init__(self, table: HashedEmbedding, source: str) -> None:
+        super().__init__()
+        self.table = table
+        self.source = source
+        self.width = table.width
+
+    def forward(self, inputs: WordInputs, device: torch.device) -> Tensor:
+        """W distinct words -> (W, width)."""
+        hashes = inputs.affixes if self.source == "affix" else inputs.shapes[:, None]  # (W, F)
+        return self.table.encode(torch.from_numpy(hashes).to(device))
+
+
+def _part(name: str, recipe: Neural, vocabulary: Vocabulary, vectors: CompactVectors | None) -> nn.Module:
+    words, characters = recipe.words, recipe.characters
+    if name == "word":
+        return WordPart(words, vocabulary, vectors)
+    if name == "affix":
+        if not words.affixes:
+            raise RecipeError(
+                "is 0, but the encoder's order names affix; give a number of characters", key="neural.words.affixes"
+            )
+        table = HashedEmbedding(
+            features=2 * words.affixes, buckets=AFFIX_BUCKETS, vector_width=words.affix_width, combine="concatenate"
+        )
+        return HashedPart(table, name)
+    if name == "shape":
+        if not words.shape_width:
+            raise RecipeError("is 0, but the encoder's order names shape; give a width", key="neural.words.shape_width")
+        return HashedPart(HashedEmbedding(features=1, buckets=SHAPE_BUCKETS, vector_width=words.shape_width), name)
+    dropout = nn.Dropout(characters.dropout) if characters.dropout else None
+    known = len(vocabulary.characters) + 2
+    if characters.kind == "lstm":
+        lstm = CharacterLSTM(
+            characters=known, vector_width=characters.embedding, hidden=characters.width, dropout=dropout
+        )
+        return CharacterPart(lstm)
+    return CharacterPart(
+        CharacterCNN(
+            characters=known,
+            vector_width=characters.embedding,
+            filters=characters.width,
+            sizes=characters.sizes,
+            dropout=dropout,
+        )
+    )
+
+
+def _dropout(settings: Encoder) -> nn.Module:
+    if settings.dropout_kind == "locked":
+        return LockedDropout(probability=settings.dropout)
+    return nn.Dropout(settings.dropout)
+
+
+def _attention(settings: Encoder, width: int) -> nn.Module | None:
+    if settings.attention == "none":
+        return None
+    if settings.attention == "soft":
+        return SoftAttention(width=width, residual=settings.residual, dropout=_dropout(settings))
+    if width % settings.attention_heads:
+        raise RecipeError(
+            f"{settings.attention_heads} heads do not divide a hidden width of {width}",
+            key="neural.encoder.attention_heads",
+        )
+    return SelfAttention(
+        width=width,
+        heads=settings.attention_heads,
+        scale=settings.attention,
+        residual=settings.residual,
+        dropout=_dropout(settings),
+    )

@@ -1,0 +1,38 @@
+"""Recipe or model folder -> tagger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from onomast.errors import ModelError, RecipeError
+from onomast.recipe import Recipe, read_recipe
+from onomast.tagger import Tagger
+
+
+def new_tagger(recipe: Recipe) -> Tagger:
+    """The untrained tagger that a recipe describes."""
+    return _tagger_class(recipe)(recipe)  # type: ignore[call-arg]
+
+
+def load_tagger(folder: str | Path) -> Tagger:
+    """Load any saved tagger. Raises ModelError naming the folder and what is wrong with it."""
+    folder = Path(folder)
+    path = folder / "recipe.toml"
+    if not path.is_file():
+        found = "no such folder" if not folder.is_dir() else "there is no recipe.toml in it"
+        raise ModelError(f"{found}; expected a folder written by `onomast train ... --out {folder}`", folder=folder)
+    try:
+        recipe = read_recipe(path)
+    except RecipeError as error:
+        raise ModelError(f"recipe.toml cannot be read: {error}", folder=folder) from None
+    return _tagger_class(recipe).load(folder)
+
+
+def _tagger_class(recipe: Recipe) -> type[Tagger]:
+    if recipe.tagger == "linear":
+        from onomast.taggers.linear.tagger import LinearTagger
+
+        return LinearTagger
+    from onomast.taggers.neural.tagger import NeuralTagger
+
+    return NeuralTagger
