@@ -80,15 +80,8 @@ def train_vectors(
     Raises MissingExtra without gensim, DataError for a file that cannot be read or has too little text.
     """
     began = time.monotonic()
-    _check_numbers(
-        files=len(paths),
-        width=width,
-        epochs=epochs,
-        min_count=min_count,
-        window=window,
-        buckets=buckets,
-        workers=workers,
-    )
+    _check_numbers(files=len(paths), width=width, epochs=epochs, min_count=min_count, window=window)
+    _check_numbers(buckets=buckets, workers=workers)
     try:
         from gensim.models.fasttext import FastText, save_facebook_model
     except ImportError:
