@@ -83,7 +83,7 @@ class Method:
 def recipe_of(name: str, changes: Mapping[str, str] | None = None) -> Recipe:
     """A built-in recipe, or a committee of so many of them: `small x5`."""
     recipe, _, members = name.partition(" x")
-    return read_recipe(recipe, {**(changes or {}), **({"neural.members": members} if members else {})})
+    return read_recipe(recipe, {**(changes or {}), **({"neural.ensemble_size": members} if members else {})})
 
 
 def onomast(recipe: str, sources: str = LABELS_ONLY) -> Method:

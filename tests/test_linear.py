@@ -1,4 +1,4 @@
-"""The linear tagger against CRFsuite itself, and its lattice against enumeration of all paths."""
+"""The linear tagger against CRFsuite itself, and its Viterbi search against enumeration of all paths."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from onomast.taggers.linear.crfsuite import read_model, train
 from onomast.taggers.linear.emissions import TokenScores
 from onomast.taggers.linear.features import FeatureExtractor
 from onomast.taggers.linear.tagger import LinearTagger
-from onomast.taggers.linear.viterbi import Lattice
+from onomast.taggers.linear.viterbi import ViterbiDecoder
 from onomast.taggers.registry import load_tagger
 from onomast.tags import TagScheme, faults
 
@@ -125,7 +125,7 @@ def test_scores_paths_and_marginals_equal_crfsuite_where_everything_is_legal(alg
     data, _ = train(instances, Linear(algorithm=algorithm), seed=1)  # type: ignore[arg-type]
     weights = read_model(data)
     count = len(weights.tags)
-    free = Lattice(weights.transitions, *(np.ones(shape, bool) for shape in ((count, count), count, count)))
+    free = ViterbiDecoder(weights.transitions, *(np.ones(shape, bool) for shape in ((count, count), count, count)))
     tagger = pycrfsuite.Tagger()
     tagger.open_inmemory(data)
     scores = TokenScores(weights, extractor)
@@ -147,8 +147,8 @@ def test_paths_and_confidence_equal_enumeration_of_all_legal_paths(seed: int, st
     lengths = np.sort(random.integers(1, 5, size=3))[::-1]
     scores = random.normal(size=(lengths[0], 3, count)) * spread
     transitions = random.normal(size=(count, count))
-    lattice = Lattice(transitions, scheme.transitions, scheme.starts, scheme.ends)
-    path, sure = lattice.decode(scores, lengths)
+    decoder = ViterbiDecoder(transitions, scheme.transitions, scheme.starts, scheme.ends)
+    path, sure = decoder.decode(scores, lengths)
     for row, length in enumerate(lengths):
         weight = {}
         for tags in itertools.product(range(count), repeat=int(length)):
@@ -173,8 +173,8 @@ def test_the_best_path_is_legal_where_crfsuite_s_is_not() -> None:
     scores = np.zeros((2, 1, 5))
     scores[1, 0, scheme.ids["E-A"]] = 50.0
     scores[0, 0, 0] = 40.0
-    lattice = Lattice(np.zeros((5, 5)), scheme.transitions, scheme.starts, scheme.ends)
-    path, sure = lattice.decode(scores, np.array([2]))
+    decoder = ViterbiDecoder(np.zeros((5, 5)), scheme.transitions, scheme.starts, scheme.ends)
+    path, sure = decoder.decode(scores, np.array([2]))
     assert [scheme.tags[index] for index in path[:, 0]] == ["B-A", "E-A"]
     assert sure.min() > 0.99
 

@@ -26,7 +26,7 @@ from onomast.taggers.linear.emissions import TokenScores
 from onomast.taggers.linear.features import FeatureExtractor
 from onomast.taggers.linear.tagger import LinearTagger
 from onomast.taggers.linear.vector_features import NamedValues, VectorFeatures, learn_vector_features
-from onomast.taggers.linear.viterbi import Lattice
+from onomast.taggers.linear.viterbi import ViterbiDecoder
 from onomast.taggers.registry import load_tagger
 from onomast.tags import TagScheme
 from onomast.vectors.files import open_vectors
@@ -118,7 +118,7 @@ def test_scores_paths_and_marginals_equal_crfsuite(
     data, _ = train(linear_module._instances(TRAIN, scheme, extractor), recipe(templates).linear, seed=1)
     weights = read_model(data)
     count = len(weights.tags)
-    free = Lattice(weights.transitions, *(np.ones(shape, bool) for shape in ((count, count), count, count)))
+    free = ViterbiDecoder(weights.transitions, *(np.ones(shape, bool) for shape in ((count, count), count, count)))
     tagger = pycrfsuite.Tagger()
     tagger.open_inmemory(data)
     scores = TokenScores(weights, extractor)

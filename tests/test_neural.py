@@ -168,7 +168,7 @@ def test_vectors_modes_need_a_file_and_an_order_needs_its_parts() -> None:
 def test_a_collapse_is_said_aloud() -> None:
     hopeless = recipe(neural__training__learning_rate="1e-9", neural__training__epochs="1")
     history = NeuralTagger(hopeless).fit(Corpus("x", made_up(30), dev=made_up(10, seed=1)))
-    assert any("COLLAPSED" in note and "learning_rate" in note for note in history.notes)
+    assert any("DIVERGED" in note and "learning_rate" in note for note in history.notes)
 
 
 def test_word_list_baseline_takes_the_longest_match_and_majority_label() -> None:
@@ -240,8 +240,8 @@ sys.path.insert(0, {tests!r})
 from test_neural import made_up, recipe
 from onomast.corpus import Corpus
 from onomast.taggers.neural.tagger import NeuralTagger
-settings = dict(neural__members={members!r}, neural__training__epochs="6", neural__training__checkpoint_minutes="0.001")
-tagger = NeuralTagger(recipe(**settings))
+settings = dict(neural__training__epochs="6", neural__training__checkpoint_minutes="0.001")
+tagger = NeuralTagger(recipe(neural__ensemble_size={members!r}, **settings))
 tagger.fit(Corpus("x", made_up(60)), checkpoints=Path(sys.argv[1]) / "checkpoints")
 tagger.save(Path(sys.argv[1]))
 """

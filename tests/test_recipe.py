@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,27 @@ def test_the_essence_of_a_recipe_is_all_of_it_but_words_and_defaults(name: str) 
     assert from_table(Recipe, essence(recipe)) == dataclasses.replace(recipe, description="")
     assert essence(dataclasses.replace(recipe, description="other words")) == essence(recipe)
     assert essence(read_recipe(name, {"sources.mu": "0.123"})) != essence(recipe)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("neural.members", "neural.ensemble_size"), ("neural.training.pieces", "neural.training.gradient_accumulation")],
+)
+def test_a_renamed_field_is_read_by_its_former_name_and_written_by_its_present_one(
+    old: str, new: str, tmp_path: Path
+) -> None:
+    changed = read_recipe("transformer", {new: "3"})
+    assert read_recipe("transformer", {old: "3"}) == changed
+    *_, former = old.split(".")
+    *_, present = new.split(".")
+    path = tmp_path / "old.toml"
+    path.write_text(to_toml(changed).replace(f"{present} = 3", f"{former} = 3"), encoding="utf-8")
+    assert read_recipe(path) == changed
+    assert f"{former} = " not in to_toml(changed)
+    assert read_recipe(path, {new: "2"}) == read_recipe("transformer", {new: "2"})
+    both = to_table(changed)
+    table = both["neural"] if former == "members" else both["neural"]["training"]
+    table[former] = 4
+    with pytest.raises(RecipeError, match=f"{former}.*{present}"):
+        from_table(Recipe, both)
+    assert former in json.dumps(essence(changed))  # so that results keep their digests

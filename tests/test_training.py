@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from onomast.errors import ModelError
 from onomast.recipe import Training
 from onomast.training.loop import batches, train
-from onomast.training.optimizers import Pace
+from onomast.training.optimizers import ParameterGroup
 
 SETTINGS = Training(epochs=6, batch_size=4, learning_rate=0.05, checkpoint_minutes=0.0, averaging=0.9)
 
@@ -37,7 +37,7 @@ class Regression:
         self.scored = 0
         self.steps = 0
         self.die_at = die_at
-        self.paced: dict[str, Pace] = {}
+        self.groups: dict[str, ParameterGroup] = {}
 
     def loss(self, indices: Sequence[int], done: float) -> Tensor:  # noqa: ARG002
         self.steps += 1
@@ -45,11 +45,11 @@ class Regression:
             raise KilledError
         return ((self.module(self.inputs[list(indices)])[:, 0] - self.wanted[list(indices)]) ** 2).mean()
 
-    def floor(self) -> float:
+    def minimum_f1(self) -> float:
         return 0.3
 
-    def paces(self) -> Mapping[str, Pace]:
-        return self.paced
+    def parameter_groups(self) -> Mapping[str, ParameterGroup]:
+        return self.groups
 
     def score(self) -> Mapping[str, float]:
         self.scored += 1
@@ -168,7 +168,7 @@ def test_each_parameter_learns_at_its_own_pace() -> None:
     task = Regression()
     before = [value.detach().clone() for value in task.module.parameters()]
     names = [name for name, _ in task.module.named_parameters()]
-    task.paced = {names[0]: Pace(0.5), names[1]: Pace(0.0), names[2]: Pace(decays=False)}
+    task.groups = {names[0]: ParameterGroup(0.5), names[1]: ParameterGroup(0.0), names[2]: ParameterGroup(decays=False)}
     settings = Training(
         optimizer="sgd", learning_rate=0.1, weight_decay=0.3, epochs=1, batch_size=18, schedule="constant", clip=0
     )
@@ -188,12 +188,12 @@ def test_each_parameter_learns_at_its_own_pace() -> None:
         torch.testing.assert_close(made.detach(), want)
 
 
-def test_a_batch_in_pieces_is_the_same_batch() -> None:
+def test_accumulated_gradients_equal_those_of_the_whole_batch() -> None:
     settings = Training(optimizer="sgd", epochs=3, batch_size=7, learning_rate=0.05)
     tasks = Regression(), Regression()
-    for task, pieces in zip(tasks, (1, 3), strict=True):
+    for task, parts in zip(tasks, (1, 3), strict=True):
         task.module[1].p = 0.0  # type: ignore[union-attr]
-        train(task, dataclasses.replace(settings, pieces=pieces), seed=4)
+        train(task, dataclasses.replace(settings, gradient_accumulation=parts), seed=4)
     for one, two in zip(*(task.module.parameters() for task in tasks), strict=True):
         torch.testing.assert_close(one, two)
 
@@ -206,16 +206,16 @@ RESCUE = dataclasses.replace(SETTINGS, schedule="linear", rescue_after=2, rescue
     [
         ([0.0], True),
         ([0.2, 0.25, 0.25], True),
-        ([0.1, 0.2, 0.31], False),  # below the floor of 0.3, but rising
-        ([0.4, 0.35, 0.31], False),  # falling, but above the floor
+        ([0.1, 0.2, 0.31], False),  # below the minimum of 0.3, but rising
+        ([0.4, 0.35, 0.31], False),  # falling, but above the minimum
     ],
 )
 def test_a_collapse_is_seen_by_dev_scores(scores: list[float], collapses: bool) -> None:
     rows = train(Regression(scores=scores), RESCUE, seed=0)
     assert ("attempt" in rows[0]) == collapses == (len(rows) > 6)
     if collapses:
-        last = next(place for place, row in enumerate(rows) if "collapsed" in row)
-        assert "0.1 of the learning rate" in rows[last]["collapsed"]
+        last = next(place for place, row in enumerate(rows) if "diverged" in row)
+        assert "0.1 of the learning rate" in rows[last]["diverged"]
         assert [row["epoch"] for row in rows[last + 1 :]] == [1, 2, 3, 4, 5, 6]
         assert rows[last + 1]["rate"] == pytest.approx(0.1 * rows[0]["rate"])
 
@@ -223,11 +223,11 @@ def test_a_collapse_is_seen_by_dev_scores(scores: list[float], collapses: bool) 
 def test_a_loss_that_is_no_number_starts_again_and_one_that_falls_does_not() -> None:
     settings = dataclasses.replace(RESCUE, dev="none", optimizer="sgd", clip=0, rescue_factor=1e-9)
     rows = train(Regression(), dataclasses.replace(settings, learning_rate=1e7), seed=0)
-    assert "no number" in next(row["collapsed"] for row in rows if "collapsed" in row)
+    assert "no number" in next(row["diverged"] for row in rows if "diverged" in row)
     assert rows[-1]["loss"] == rows[-1]["loss"]
     assert len(train(Regression(), dataclasses.replace(settings, learning_rate=0.05), seed=0)) == 6
     still = train(Regression(), dataclasses.replace(settings, learning_rate=1e-9), seed=0)
-    assert "stands still" in next(row["collapsed"] for row in still if "collapsed" in row)
+    assert "stands still" in next(row["diverged"] for row in still if "diverged" in row)
 
 
 @pytest.mark.parametrize("die_at", [3, 14, 22])

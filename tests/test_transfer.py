@@ -22,7 +22,7 @@ from onomast.sentence import Sentence
 from onomast.taggers.neural.lstm_encoder import PerLanguage
 from onomast.taggers.neural.network import Network, gold_of
 from onomast.taggers.neural.source_batches import SourceBatches, chain_of
-from onomast.taggers.neural.stages import Fit, Judge
+from onomast.taggers.neural.stages import DevEvaluator, LabelledTask
 from onomast.taggers.neural.tagger import NeuralTagger
 from onomast.taggers.training_corpus import with_sources
 from onomast.taggers.word_list_baseline import entity_f1
@@ -116,7 +116,7 @@ def test_a_joint_loss_is_the_targets_plus_mu_times_the_sources(sharing: list[str
     network.eval()
     beside = SourceBatches(given.sources, tagger.recipe.sources)
     torch.manual_seed(3)
-    joint = Fit(network, given.train, Judge(), beside=beside).loss([0, 5, 7], 0.0)
+    joint = LabelledTask(network, given.train, DevEvaluator(), beside=beside).loss([0, 5, 7], 0.0)
     torch.manual_seed(3)
     batch = beside.draw()
     alone = [

@@ -230,13 +230,13 @@ def test_partial_annotation_teaches_a_pre_trained_encoder(tiny: Path) -> None:
 def test_layers_learn_at_their_own_rates(tiny: Path) -> None:
     settings = recipe(tiny / "deberta", neural__pretrained__depth_decay="0.5", neural__pretrained__head_rate="7")
     tagger = fitted(dataclasses.replace(settings), Corpus("x", made_up(4)))
-    paces = tagger._trained()[0].paces()
-    assert paces["encoder.model.encoder.layer.1.output.dense.weight"].rate == 1
-    assert paces["encoder.model.encoder.layer.0.output.dense.weight"].rate == 0.5
-    assert paces["encoder.model.embeddings.word_embeddings.weight"].rate == 0.25
-    assert paces["encoder.model.encoder.rel_embeddings.weight"].rate == 0.25
-    assert paces["heads.entities.projection.weight"].rate == 7
-    assert not paces["encoder.model.encoder.layer.0.output.dense.bias"].decays
+    parameter_groups = tagger._trained()[0].parameter_groups()
+    assert parameter_groups["encoder.model.encoder.layer.1.output.dense.weight"].rate == 1
+    assert parameter_groups["encoder.model.encoder.layer.0.output.dense.weight"].rate == 0.5
+    assert parameter_groups["encoder.model.embeddings.word_embeddings.weight"].rate == 0.25
+    assert parameter_groups["encoder.model.encoder.rel_embeddings.weight"].rate == 0.25
+    assert parameter_groups["heads.entities.projection.weight"].rate == 7
+    assert not parameter_groups["encoder.model.encoder.layer.0.output.dense.bias"].decays
 
 
 @pytest.mark.parametrize("frozen", ["none", "embeddings", 1, "all"])
@@ -417,7 +417,8 @@ from onomast.corpus import Corpus
 from onomast.taggers.neural.tagger import NeuralTagger
 tagger = NeuralTagger(recipe(
     Path({model!r}), neural__training__epochs="6", neural__training__checkpoint_minutes="0.001",
-    neural__pretrained__head_rate="3", neural__pretrained__depth_decay="0.8", neural__training__pieces="2",
+    neural__pretrained__head_rate="3", neural__pretrained__depth_decay="0.8",
+    neural__training__gradient_accumulation="2",
 ))
 tagger.fit(Corpus("x", made_up(60)), checkpoints=Path(sys.argv[1]) / "checkpoints")
 tagger.save(Path(sys.argv[1]))

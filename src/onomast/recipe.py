@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from onomast.errors import RecipeError, nearest
 from onomast.tags import Style
-from onomast.typed_toml import from_table, set_value, to_table
+from onomast.typed_toml import FORMERLY, from_table, set_value, to_table
 
 _FOLDER = Path(__file__).parent / "recipes"
 
@@ -133,7 +133,7 @@ class Characters:
 
 
 @dataclass(frozen=True)
-class Encoder:
+class LSTMSettings:
     """Sentence -> one hidden vector per word."""
 
     order: tuple[Literal["word", "char", "affix", "shape"], ...] = ("word", "char")
@@ -235,8 +235,8 @@ class Training:
     """sgd only."""
     batch_size: int = 16
     """Sentences in a batch; batches hold sentences of like length."""
-    pieces: int = 1
-    """Compute each batch in so many pieces, one after the other: less memory, the same batch."""
+    gradient_accumulation: int = dataclasses.field(default=1, metadata={FORMERLY: "pieces"})
+    """Compute each batch in this many parts and sum their gradients: less memory, the same batch."""
     epochs: int = 100
     """At most."""
     steps: int = 0
@@ -268,7 +268,7 @@ class Training:
     checkpoint_minutes: float = 5.0
     """Write a checkpoint at the end of every epoch, and when this much time has passed within one."""
     rescue_after: int = 0
-    """From this epoch on, and in the first half of all, look whether the training has collapsed: dev F1 below that of a
+    """From this epoch on, and in the first half of all, check for divergence: dev F1 below that of a
     word list and not rising, or a loss that stands still or is no number. If so, start once more at a lower rate.
     0: never."""
     rescue_factor: float = 0.3
@@ -370,12 +370,12 @@ class Neural:
     """What all languages have in common, where there are several; of the rest each language has its own. `words`: one
     row for one spelling; `transitions`: the entity head."""
 
-    members: int = 1
-    """Networks that are trained one after the other, from seeds of their own, and tag together: the best path of their
-    mean scores. So many times the minutes, and better and steadier F1."""
+    ensemble_size: int = dataclasses.field(default=1, metadata={FORMERLY: "members"})
+    """Networks that are trained one after the other, each from its own seed; the tagger decodes the mean of their
+    scores. Training takes this many times as long; F1 is higher and varies less."""
     words: Words = dataclasses.field(default_factory=Words)
     characters: Characters = dataclasses.field(default_factory=Characters)
-    encoder: Encoder = dataclasses.field(default_factory=Encoder)
+    encoder: LSTMSettings = dataclasses.field(default_factory=LSTMSettings)
     pretrained: Pretrained = dataclasses.field(default_factory=Pretrained)
     heads: Heads = dataclasses.field(default_factory=Heads)
     training: Training = dataclasses.field(default_factory=Training)
@@ -435,7 +435,7 @@ def read_recipe(name: str | Path, changes: Mapping[str, str] | None = None) -> R
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not a TOML file: {error}") from None
     for key, value in (changes or {}).items():
-        set_value(table, key, value)
+        set_value(Recipe, table, key, value)
     table.setdefault("name", path.stem)
     return from_table(Recipe, table)
 
@@ -452,12 +452,13 @@ def to_toml(recipe: Recipe) -> str:
 def essence(recipe: Recipe) -> dict[str, Any]:
     """What a recipe says beyond the defaults and its description, as plain data: what names its results.
 
-    A field that a later version adds leaves it as it was.
+    It stays the same when a later version adds a field or renames one: fields stand under their first names.
     """
-    made: dict[str, Any] = _less(to_table(recipe), to_table(Recipe(recipe.name, recipe.tagger)))
-    made.pop("neural" if recipe.tagger == "linear" else "linear", None)
-    made.pop("description", None)
-    return {**made, "name": recipe.name, "tagger": recipe.tagger}
+    defaults = to_table(Recipe(recipe.name, recipe.tagger), former_names=True)
+    changed: dict[str, Any] = _less(to_table(recipe, former_names=True), defaults)
+    changed.pop("neural" if recipe.tagger == "linear" else "linear", None)
+    changed.pop("description", None)
+    return {**changed, "name": recipe.name, "tagger": recipe.tagger}
 
 
 def _less(table: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ class History:
     seconds: float
     epochs: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = field(default=())
-    """What the user should know: a collapse, a retry, an early stop."""
+    """What the user should know: divergence, a retry, an early stop."""
 
 
 class Tagger(Protocol):

@@ -14,13 +14,20 @@ from onomast.errors import RecipeError, nearest
 
 T = TypeVar("T")
 
+FORMERLY = "formerly"
+"""Key of a field's metadata: the name it had in earlier versions, which is still read."""
+
 
 def from_table(kind: type[T], table: Mapping[str, Any], key: str = "") -> T:
     """Build a dataclass from a TOML table, checking every key and type. Raises RecipeError."""
     fields = _fields(kind)  # type: ignore[arg-type]
     values: dict[str, Any] = {}
+    former = _former_names(kind)  # type: ignore[arg-type]
     for name, value in table.items():
         dotted = f"{key}.{name}" if key else name
+        name = former.get(name, name)
+        if name in values:
+            raise RecipeError(f"is now called {name!r}, and both are given; leave one of them out", key=dotted)
         if name not in fields:
             raise RecipeError(f"unknown field; {nearest(name, fields)}", key=dotted)
         values[name] = _checked(fields[name], value, dotted)
@@ -42,14 +49,26 @@ def _fields(kind: type) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 
-def to_table(value: Any) -> Any:
+@functools.cache
+def _former_names(kind: type) -> dict[str, str]:
+    """Former name -> present name of the fields that were renamed."""
+    renamed = (field for field in dataclasses.fields(kind) if FORMERLY in field.metadata)
+    return {field.metadata[FORMERLY]: field.name for field in renamed}
+
+
+def to_table(value: Any, *, former_names: bool = False) -> Any:
+    """A dataclass as plain tables and lists, `None` left out; `former_names`: renamed fields under their first name."""
+    convert = functools.partial(to_table, former_names=former_names)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        pairs = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
-        return {name: to_table(item) for name, item in pairs if item is not None}
+        items = {
+            field.metadata.get(FORMERLY, field.name) if former_names else field.name: getattr(value, field.name)
+            for field in dataclasses.fields(value)
+        }
+        return {name: convert(item) for name, item in items.items() if item is not None}
     if isinstance(value, Mapping):
-        return {name: to_table(item) for name, item in value.items()}
+        return {name: convert(item) for name, item in value.items()}
     if isinstance(value, tuple):
-        return [to_table(item) for item in value]
+        return [convert(item) for item in value]
     return value
 
 
@@ -102,15 +121,25 @@ def _type_name(kind: Any) -> str:
     return "a table" if origin is not None or dataclasses.is_dataclass(kind) else str(kind)
 
 
-def set_value(table: dict[str, Any], key: str, text: str) -> None:
-    """Put one `--set key=value` into a table; the value is read as TOML, or as text where it is no TOML value."""
+def set_value(kind: type, table: dict[str, Any], key: str, text: str) -> None:
+    """Put one `--set key=value` into the table of a dataclass `kind`.
+
+    The value is read as TOML, or as text where it is not a TOML value. Fields may be given by their former names.
+    """
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
     *parents, last = key.split(".")
+    level: type | None = kind
     for parent in parents:
         table = table.setdefault(parent, {})
         if not isinstance(table, dict):
             raise RecipeError(f"{parent!r} is a value, not a table", key=key)
+        level = _fields(level).get(parent) if level is not None and dataclasses.is_dataclass(level) else None
+    if level is not None and dataclasses.is_dataclass(level):
+        former = _former_names(level)
+        last = former.get(last, last)
+        for name in [name for name, present in former.items() if present == last]:
+            table.pop(name, None)
     table[last] = value

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from onomast.layers.masked import MaskedHead
 from onomast.pretrained.subwords import WordPieces
-from onomast.training.optimizers import Pace
+from onomast.training.optimizers import ParameterGroup
 
 _UNSEEN = -100  # id at the places that are not asked for
 _EVERY = 100  # one line in so many is held out
@@ -78,7 +78,7 @@ def is_held_out(checksum: int) -> bool:
 class MaskedText:
     """A `training.Task`: each step reads windows of the languages' text, drawn at random.
 
-    `paces` are those of the encoder; an epoch has `rows` windows.
+    `parameter_groups` are those of the encoder; an epoch has `rows` windows.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class MaskedText:
         rows: int,
         smoothing: float = 0.7,
         precision: Precision = "auto",
-        paces: Mapping[str, Pace] | None = None,
+        parameter_groups: Mapping[str, ParameterGroup] | None = None,
     ) -> None:
         self.module = module
         self.pieces, self.masking, self.precision = pieces, masking, precision
@@ -102,14 +102,14 @@ class MaskedText:
         self._chances = sizes.pow(smoothing) / sizes.pow(smoothing).sum()
         self._held_out = {name: _Windows(stream, inner) for name, stream in held_out.items() if len(stream.ids)}
         self.lengths = [masking.block] * rows
-        self._paces = paces or {}
+        self._parameter_groups = parameter_groups or {}
 
-    def paces(self) -> Mapping[str, Pace]:
+    def parameter_groups(self) -> Mapping[str, ParameterGroup]:
         """Parameters, by name, that do not learn at the recipe's rate."""
         named = self.module.named_parameters()
-        return {name: Pace(decays=value.dim() > 1) for name, value in named} | dict(self._paces)
+        return {name: ParameterGroup(decays=value.dim() > 1) for name, value in named} | dict(self._parameter_groups)
 
-    def floor(self) -> float:
+    def minimum_f1(self) -> float:
         """There is none."""
         return 0.0
 

@@ -47,7 +47,7 @@ def divergence_note(tag: Callable[[Sequence[Sentence]], Sequence[Sentence]], cor
         return []
     where = "dev" if corpus.dev else "the training"
     return [
-        f"COLLAPSED: F1 {ours:.3f} on {where} sentences is below the {theirs:.3f} of a word list of training "
+        f"DIVERGED: F1 {ours:.3f} on {where} sentences is below the {theirs:.3f} of a word list of training "
         "data. Try another --set neural.training.learning_rate, more epochs, another --seed, or --recipe crf"
     ]
 

@@ -50,7 +50,7 @@ _KINDS = tuple(
 
 
 @dataclass(frozen=True)
-class Learning:
+class SegmenterSummary:
     """How a training went."""
 
     lines: int
@@ -144,7 +144,7 @@ def find_segmenter(name: str) -> Segmenter:
 
 def train_segmenter(
     lines: Iterable[SegmentedLine], settings: Linear = SETTINGS, seed: int = 0
-) -> tuple[WordSegmenter, Learning]:
+) -> tuple[WordSegmenter, SegmenterSummary]:
     """Learn from text whose words are known. Raises DataError when there is nothing to learn."""
     began = time.perf_counter()
     counts = {"lines": 0, "words": 0, "pieces": 0, "hidden": 0, INSIDE: 0}
@@ -168,7 +168,7 @@ def train_segmenter(
             f"{counts['words']:,} words, none of more than one piece; expected words of a script without spaces"
         )
     segmenter = WordSegmenter(model)
-    return segmenter, Learning(
+    return segmenter, SegmenterSummary(
         counts["lines"], counts["words"], counts["pieces"], counts["hidden"], len(segmenter._begins),
         time.perf_counter() - began,
     )  # fmt: skip

@@ -22,7 +22,7 @@ from onomast.files import atomic_path, write_text
 from onomast.progress import progress
 from onomast.recipe import Training
 from onomast.training.divergence import divergence_of
-from onomast.training.optimizers import Pace, optimizer_of
+from onomast.training.optimizers import ParameterGroup, optimizer_of
 
 _BUCKET = 20  # batches are cut from shuffled pools of this many batches, sorted by length
 _PAUSE = 5.0  # seconds between checkpoints, at least: an epoch of a few sentences takes less than writing one
@@ -50,11 +50,11 @@ class Task(Protocol):
         """Dev figures of the module as it is, such as `{"f1": 0.61, "dev_loss": 2.3}`; empty without dev examples."""
         ...
 
-    def floor(self) -> float:
-        """The dev F1 that anything worth its name beats; asked for only where a collapse is looked for."""
+    def minimum_f1(self) -> float:
+        """Dev F1 below which training has diverged; called only where the recipe checks for divergence."""
         ...
 
-    def paces(self) -> Mapping[str, Pace]:
+    def parameter_groups(self) -> Mapping[str, ParameterGroup]:
         """Parameters, by name, that do not learn at the recipe's rate."""
         ...
 
@@ -72,7 +72,7 @@ class _State:
     rate: float = 1.0
     """Factor on the learning rate: plateau's, and that of a rescue."""
     rescued: bool = False
-    """Whether this is the second start, after a collapse."""
+    """Whether this is the second attempt, after divergence."""
     best: float = -math.inf
     best_epoch: int = 0
     waited: int = 0
@@ -112,7 +112,7 @@ class _Loop:
         self.run_name = run
         self.folder = folder
         self.parameters = {name: value for name, value in task.module.named_parameters() if value.requires_grad}
-        self.optimizer = optimizer_of(self.parameters, task.paces(), settings)
+        self.optimizer = optimizer_of(self.parameters, task.parameter_groups(), settings)
         self.steps_per_epoch = max(1, math.ceil(len(task.lengths) / settings.batch_size))
         self.epochs = max(settings.epochs, math.ceil(settings.steps / self.steps_per_epoch))
         self.average = (
@@ -163,10 +163,10 @@ class _Loop:
         """One update; returns the loss."""
         rate = self._rate()
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["pace"]
+            group["lr"] = rate * group["rate_factor"]
         self.optimizer.zero_grad(set_to_none=True)
         total = 0.0
-        size = math.ceil(len(indices) / self.settings.pieces)
+        size = math.ceil(len(indices) / self.settings.gradient_accumulation)
         for start in range(0, len(indices), size):
             piece = indices[start : start + size]
             loss = self.task.loss(piece, self._done()) * (len(piece) / len(indices))
@@ -217,7 +217,7 @@ class _Loop:
             if better and settings.select != "last":
                 self.best = {name: value.detach().clone() for name, value in self.parameters.items()}
         if settings.rescue_after and not state.rescued:
-            reason = divergence_of(state.rows, settings, self.epochs, self.task.floor)
+            reason = divergence_of(state.rows, settings, self.epochs, self.task.minimum_f1)
             if reason:
                 self._start_again(reason)
                 return
@@ -240,15 +240,15 @@ class _Loop:
         state, settings = self.state, self.settings
         for row in state.rows:
             row["attempt"] = 1
-        state.rows[-1]["collapsed"] = (
-            f"COLLAPSED in epoch {state.epoch + 1}: {reason}. Started again at "
+        state.rows[-1]["diverged"] = (
+            f"DIVERGED in epoch {state.epoch + 1}: {reason}. Started again at "
             f"{settings.rescue_factor:g} of the learning rate {settings.learning_rate:g}"
         )
         self.state = _State(rate=settings.rescue_factor, rescued=True, seconds=state.seconds, rows=state.rows)
         self.task.module.load_state_dict(self.first, strict=False)
         self.average = {name: self.first[name].clone() for name in self.average}
         self.best = {}
-        self.optimizer = optimizer_of(self.parameters, self.task.paces(), settings)
+        self.optimizer = optimizer_of(self.parameters, self.task.parameter_groups(), settings)
         torch.manual_seed(self.seed + 1)
 
     @contextmanager

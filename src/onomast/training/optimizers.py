@@ -1,4 +1,4 @@
-"""The recipe's optimiser, and how fast each parameter learns in it."""
+"""The recipe's optimiser and its parameter groups."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from onomast.recipe import Training
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How a parameter learns, where not as the recipe says of all."""
+class ParameterGroup:
+    """How a parameter learns where that differs from the rest; equal ones form a group of the optimiser."""
 
     rate: float = 1.0
     """Its learning rate, as a multiple of the recipe's."""
     decays: bool = True
-    """Whether weight decay reaches it."""
+    """Whether weight decay applies to it."""
 
 
 def optimizer_of(
-    named: Mapping[str, nn.Parameter], paces: Mapping[str, Pace], settings: Training
+    named: Mapping[str, nn.Parameter], parameter_groups: Mapping[str, ParameterGroup], settings: Training
 ) -> torch.optim.Optimizer:
-    """The recipe's optimiser; each of its groups has its `pace`, the multiple of the learning rate.
+    """The recipe's optimiser; each of its groups holds its `rate_factor`, the multiple of the learning rate.
 
     `fused`: one pass over the weights instead of one for each operation.
     """
-    together: dict[Pace, list[nn.Parameter]] = {}
+    together: dict[ParameterGroup, list[nn.Parameter]] = {}
     for name, parameter in named.items():
-        together.setdefault(paces.get(name, Pace()), []).append(parameter)
+        together.setdefault(parameter_groups.get(name, ParameterGroup()), []).append(parameter)
     rate, decay = settings.learning_rate, settings.weight_decay
     groups = [
-        {"params": group, "pace": pace.rate, "weight_decay": decay if pace.decays else 0.0}
-        for pace, group in together.items()
+        {"params": parameters, "rate_factor": group.rate, "weight_decay": decay if group.decays else 0.0}
+        for group, parameters in together.items()
     ]
     if settings.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, fused=True)

@@ -37,7 +37,7 @@ from onomast.taggers.linear.vector_features import (
     load_vector_features,
     uses_vectors,
 )
-from onomast.taggers.linear.viterbi import Lattice
+from onomast.taggers.linear.viterbi import ViterbiDecoder
 from onomast.taggers.model_folder import seal, unseal
 from onomast.taggers.training_corpus import augmented, repeated, with_sources
 from onomast.tags import OUTSIDE, Tag, TagScheme, split_tag
@@ -151,7 +151,7 @@ class _Model:
         self._lock = threading.Lock()  # the scores remember words
         # Other tags that training never showed have no weights; they are left out rather than scored 0.
         ids = np.array([scheme.ids[tag] for tag in weights.tags])
-        self._lattice = Lattice(
+        self._decoder = ViterbiDecoder(
             weights.transitions, scheme.transitions[np.ix_(ids, ids)], scheme.starts[ids], scheme.ends[ids]
         )
         self._iob2 = np.array([_iob2_of(scheme, index) for index in ids.tolist()], dtype=object)
@@ -165,7 +165,7 @@ class _Model:
         for batch in _batches(lengths, scores.shape[1]):
             size, longest = lengths[batch], int(lengths[batch[0]])
             places = np.minimum(starts[batch] + np.arange(longest)[:, None], len(scores) - 1)  # (T, B)
-            path, confidence = self._lattice.decode(scores[places], size)
+            path, confidence = self._decoder.decode(scores[places], size)
             tags, sure = self._iob2[path].T.tolist(), confidence.T.tolist()
             for index, end, new_tags, probabilities in zip(batch.tolist(), size.tolist(), tags, sure, strict=True):
                 made[index] = sentences[index].tagged(new_tags[:end], probabilities[:end])

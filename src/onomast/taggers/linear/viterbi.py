@@ -17,7 +17,7 @@ _LEAST = -600.0  # log of the smallest probability of a tag, next to the likelie
 
 
 @dataclass(frozen=True)
-class Lattice:
+class ViterbiDecoder:
     """K tags: scores of transitions, and which of them are legal."""
 
     transitions: Floats

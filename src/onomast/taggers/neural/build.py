@@ -18,7 +18,7 @@ from onomast.vectors.files import CompactVectors, coverage_warning, open_vectors
 
 
 def new_encoder(recipe: Neural, learnt: Sequence[Sentence], dev: Sequence[Sentence], notes: list[str]) -> Encoder:
-    """An encoder for the sentences that are learnt from, and those it is judged by; `notes` gets warnings."""
+    """An encoder for the sentences that are learnt from, and those it is evaluated on; `notes` gets warnings."""
     languages = tuple(dict.fromkeys(sentence.language or "" for sentence in learnt))
     if recipe.pretrained.model:
         from onomast.taggers.neural.transformer_encoder import TransformerEncoder

@@ -14,10 +14,10 @@ from onomast.recipe import Neural, Part
 from onomast.sentence import Sentence
 from onomast.taggers.neural.lstm_encoder import LSTMEncoder
 from onomast.taggers.neural.network import Encoder, Network
-from onomast.training.optimizers import Pace
+from onomast.training.optimizers import ParameterGroup
 
 
-class Committee(nn.Module):
+class Ensemble(nn.Module):
     """Encoders of one vocabulary, their hidden vectors side by side. It fulfils `network.Encoder`, and only tags.
 
     `width` is the sum of theirs.
@@ -34,7 +34,7 @@ class Committee(nn.Module):
         self.languages = first.languages
 
     @classmethod
-    def like(cls, first: Encoder, count: int) -> Committee:
+    def like(cls, first: Encoder, count: int) -> Ensemble:
         """So many encoders of the shape of `first`, for weights that are loaded afterwards."""
         return cls([first, *(copy.deepcopy(first) for _ in range(count - 1))])
 
@@ -69,13 +69,13 @@ class Committee(nn.Module):
         """The modules of all encoders that a recipe's name of a part means."""
         return [part for encoder in self.members for part in encoder.parts_of(name)]  # type: ignore[operator]
 
-    def paces(self) -> Mapping[str, Pace]:
-        """None: a committee does not learn."""
+    def parameter_groups(self) -> Mapping[str, ParameterGroup]:
+        """None: an ensemble is not trained."""
         return {}
 
-    def fresh(self) -> Committee:
+    def fresh(self) -> Ensemble:
         """Encoders with their first weights."""
-        return Committee([encoder.fresh() for encoder in self.members])  # type: ignore[operator]
+        return Ensemble([encoder.fresh() for encoder in self.members])  # type: ignore[operator]
 
     def known(self) -> dict[str, Any]:
         """What they know by name, for vocabulary.json."""
@@ -96,7 +96,7 @@ def merged(networks: Sequence[Network], settings: Neural) -> Network:
     `W h + b` with `W = [W_1 ... W_k] / k` and b, transitions, starts and ends the mean of theirs. So the best path is
     that of the mean score, and marginals are those of a CRF with mean scores (a product of experts).
     """
-    made = Network(Committee([network.encoder for network in networks]), networks[0].targets, settings)
+    made = Network(Ensemble([network.encoder for network in networks]), networks[0].targets, settings)
     states = [network.heads.state_dict() for network in networks]
     made.heads.load_state_dict(
         {

@@ -19,7 +19,7 @@ from onomast.layers.dropout import LockedDropout
 from onomast.layers.embeddings import HashedEmbedding, random_vectors
 from onomast.layers.lstm import INITIALISERS, BiLSTM
 from onomast.layers.window import Window
-from onomast.recipe import Encoder, Neural, Part, Words
+from onomast.recipe import LSTMSettings, Neural, Part, Words
 from onomast.sentence import Sentence
 from onomast.taggers.neural.vocabulary import (
     AFFIX_BUCKETS,
@@ -29,7 +29,7 @@ from onomast.taggers.neural.vocabulary import (
     Vocabulary,
     WordInputs,
 )
-from onomast.training.optimizers import Pace
+from onomast.training.optimizers import ParameterGroup
 from onomast.vectors.files import CompactVectors
 
 _VECTORS = "vectors."  # prefix of the compact vectors among the tensors
@@ -132,7 +132,7 @@ class LSTMEncoder(nn.Module):
             return [self]
         return [self.lstm] if name == "lstm" else list[nn.Module](words) if name == "words" else others
 
-    def paces(self) -> Mapping[str, Pace]:
+    def parameter_groups(self) -> Mapping[str, ParameterGroup]:
         """Everything learns at the recipe's rate."""
         return {}
 
@@ -345,13 +345,13 @@ def _part(name: str, recipe: Neural, vocabulary: Vocabulary, vectors: CompactVec
     )
 
 
-def _dropout(settings: Encoder) -> nn.Module:
+def _dropout(settings: LSTMSettings) -> nn.Module:
     if settings.dropout_kind == "locked":
         return LockedDropout(probability=settings.dropout)
     return nn.Dropout(settings.dropout)
 
 
-def _attention(settings: Encoder, width: int) -> nn.Module | None:
+def _attention(settings: LSTMSettings, width: int) -> nn.Module | None:
     if settings.attention == "none":
         return None
     if settings.attention == "soft":

@@ -36,7 +36,7 @@ _HEADS = (
 
 
 @dataclass(frozen=True)
-class MaskedLesson:
+class MaskedStage:
     """What the loop needs of such a stage."""
 
     task: MaskedText
@@ -45,7 +45,7 @@ class MaskedLesson:
     """Of the text."""
 
 
-def masked_lesson(network: Network, stage: Stage, corpus: Corpus, recipe: Recipe) -> MaskedLesson:
+def masked_stage(network: Network, stage: Stage, corpus: Corpus, recipe: Recipe) -> MaskedStage:
     """The task of a stage `mlm`; its module shares the network's encoder.
 
     Sentences of the corpus's dev and test are cut out of raw text. Raises RecipeError for an encoder that cannot learn
@@ -83,9 +83,11 @@ def masked_lesson(network: Network, stage: Stage, corpus: Corpus, recipe: Recipe
         masking,
         rows=settings.batch_size * settings.steps,
         precision=settings.precision,
-        paces={name.replace("model.", "encoder.", 1): pace for name, pace in encoder.paces().items()},
+        parameter_groups={
+            name.replace("model.", "encoder.", 1): group for name, group in encoder.parameter_groups().items()
+        },
     )
-    return MaskedLesson(task, replace(settings, steps=0), digest.hexdigest())
+    return MaskedStage(task, replace(settings, steps=0), digest.hexdigest())
 
 
 def starting_head(encoder: TransformerEncoder) -> MaskedHead:

@@ -19,7 +19,7 @@ from onomast.recipe import EntityHead, Neural, Part, Recipe
 from onomast.sentence import Sentence
 from onomast.taggers.neural.lstm_encoder import PerLanguage, of_language
 from onomast.tags import TagScheme
-from onomast.training.optimizers import Pace
+from onomast.training.optimizers import ParameterGroup
 
 
 class Prepared(Protocol):
@@ -63,7 +63,7 @@ class Encoder(Protocol):
         """The modules that a recipe's name of a part means. Raises RecipeError where there is no such part."""
         ...
 
-    def paces(self) -> Mapping[str, Pace]:
+    def parameter_groups(self) -> Mapping[str, ParameterGroup]:
         """Parameters, by name, that do not learn at the recipe's rate."""
         ...
 
@@ -138,10 +138,14 @@ class Network(nn.Module):
         """The modules that a recipe's name of a part means."""
         return list(self.heads.values()) if name == "heads" else self.encoder.parts_of(name)
 
-    def paces(self) -> dict[str, Pace]:
+    def parameter_groups(self) -> dict[str, ParameterGroup]:
         """Parameters, by name, that do not learn at the recipe's rate."""
-        slow = {f"encoder.{name}": pace for name, pace in self.encoder.paces().items()}
-        return {name: slow.get(name, Pace(self.head_rate)) for name, _ in self.named_parameters()} if slow else {}
+        slow = {f"encoder.{name}": group for name, group in self.encoder.parameter_groups().items()}
+        return (
+            {name: slow.get(name, ParameterGroup(self.head_rate)) for name, _ in self.named_parameters()}
+            if slow
+            else {}
+        )
 
     def head(self, name: str, language: int = 0) -> Head:
         """The head of this name (entities, pos or sentence), as the language at this place of the vocabulary has it."""

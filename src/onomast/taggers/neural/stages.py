@@ -18,21 +18,21 @@ from onomast.sentence import Sentence
 from onomast.taggers.neural.network import Gold, Network, gold_of
 from onomast.taggers.neural.source_batches import SourceBatches, chain_of, sentences_of
 from onomast.training.loop import Task, train
-from onomast.training.optimizers import Pace
+from onomast.training.optimizers import ParameterGroup
 
 
 @dataclass(frozen=True)
-class Judge:
+class DevEvaluator:
     """What a network is measured by, on the dev sentences."""
 
     score: Callable[[], Mapping[str, float]] = dict
     """Figures of the network as it is; empty without dev sentences."""
-    floor: Callable[[], float] = float
+    minimum_f1: Callable[[], float] = float
     """F1 of a word list."""
 
 
 @dataclass(frozen=True)
-class Lessons:
+class StageRunner:
     """All that a chain of stages needs."""
 
     recipe: Recipe
@@ -42,7 +42,7 @@ class Lessons:
     network: Network
     fresh: Callable[[], Network]
     """Builds the network anew, with other first weights."""
-    judge: Judge
+    evaluator: DevEvaluator
     checkpoints: Path | None
 
     def run(self) -> list[dict[str, Any]]:
@@ -71,7 +71,7 @@ class Lessons:
             rescue_after=0,
         )
         return self._train(
-            Fit(self.network, sentences, self.judge, only="sentence", precision=settings.precision),
+            LabelledTask(self.network, sentences, self.evaluator, only="sentence", precision=settings.precision),
             settings,
             "pretrain",
         )
@@ -88,18 +88,18 @@ class Lessons:
         joint = "joint" in stage.corpus
         beside = SourceBatches(self.corpus.sources, self.recipe.sources) if joint and self.corpus.sources else None
         learnt_from = sentences_of(stage, self.corpus)
-        fit = Fit(self.network, learnt_from, self.judge, beside=beside, precision=settings.precision)
+        task = LabelledTask(self.network, learnt_from, self.evaluator, beside=beside, precision=settings.precision)
         with _frozen(self.network, stage.frozen):
-            return self._train(fit, settings, folder)
+            return self._train(task, settings, folder)
 
     def _masked(self, stage: Stage, folder: str) -> list[dict[str, Any]]:
         """The encoder alone, on text without labels."""
-        from onomast.taggers.neural.masked_lm_stage import masked_lesson
+        from onomast.taggers.neural.masked_lm_stage import masked_stage
 
         self._reset(stage.reset)
-        lesson = masked_lesson(self.network, stage, self.corpus, self.recipe)
+        masked = masked_stage(self.network, stage, self.corpus, self.recipe)
         with _frozen(self.network, stage.frozen):
-            return self._train(lesson.task, lesson.settings, folder, lesson.digest)
+            return self._train(masked.task, masked.settings, folder, masked.digest)
 
     def _reset(self, parts: Sequence[Part]) -> None:
         if not parts:
@@ -116,14 +116,14 @@ class Lessons:
         return train(task, settings, seed=self.recipe.seed, run=run + more, folder=where)
 
 
-class Fit:
+class LabelledTask:
     """A `training.Task`: these sentences, this network, and perhaps batches of sources beside them."""
 
     def __init__(
         self,
         network: Network,
         sentences: Sequence[Sentence],
-        judge: Judge,
+        evaluator: DevEvaluator,
         *,
         only: str | None = None,
         beside: SourceBatches | None = None,
@@ -132,7 +132,7 @@ class Fit:
         self.module = network
         self.sentences = sentences
         self.lengths = network.encoder.lengths(sentences)
-        self.score, self.floor = judge.score, judge.floor
+        self.score, self.minimum_f1 = evaluator.score, evaluator.minimum_f1
         self.only = only
         """Train one head alone."""
         self.beside = beside
@@ -140,9 +140,9 @@ class Fit:
         """Of the products, see `recipe.Training`."""
         self._gold: dict[int, Gold] = {}
 
-    def paces(self) -> Mapping[str, Pace]:
+    def parameter_groups(self) -> Mapping[str, ParameterGroup]:
         """Parameters, by name, that do not learn at the recipe's rate."""
-        return self.module.paces()
+        return self.module.parameter_groups()
 
     def loss(self, indices: Sequence[int], done: float) -> Tensor:
         """() loss of these sentences, plus mu times that of one batch of a source."""

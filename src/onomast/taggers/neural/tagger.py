@@ -21,9 +21,9 @@ from onomast.sentence import Sentence
 from onomast.tagger import History
 from onomast.taggers.model_folder import seal, unseal
 from onomast.taggers.neural.build import new_encoder, saved_encoder
-from onomast.taggers.neural.ensemble import Committee, merged
+from onomast.taggers.neural.ensemble import Ensemble, merged
 from onomast.taggers.neural.network import Network, Targets, gold_of, names, tag_weights, targets_of
-from onomast.taggers.neural.stages import Judge, Lessons
+from onomast.taggers.neural.stages import DevEvaluator, StageRunner
 from onomast.taggers.training_corpus import augmented, with_sources
 from onomast.taggers.word_list_baseline import divergence_note, entity_f1, minimum_f1
 from onomast.tags import TagScheme
@@ -31,7 +31,7 @@ from onomast.training.loop import threads
 
 _TAG_TOKENS = 4096  # tokens in a batch when tagging, padding included
 _POOL = 2048  # sentences sorted by length together when tagging
-_SEEDS_APART = 1000  # of the members of a committee: those of two neighbouring seeds are not the same networks
+_SEEDS_APART = 1000  # between the networks of an ensemble, so that ensembles of neighbouring seeds share none
 _FILES = ("recipe.toml", "vocabulary.json", "weights.safetensors")
 
 
@@ -70,7 +70,7 @@ class NeuralTagger:
         notes: list[str] = []
         with torch.random.fork_rng(devices=[]):
             self._targets = targets_of(self.recipe, corpus, class_only)
-            judge = Judge(partial(self._score, dev), partial(minimum_f1, corpus.train, dev))
+            evaluator = DevEvaluator(partial(self._score, dev), partial(minimum_f1, corpus.train, dev))
             members: list[Network] = []
             rows: list[dict[str, Any]] = []
             for recipe, name in self._members():
@@ -78,12 +78,12 @@ class NeuralTagger:
                 self._network = self._build(corpus, class_only, [] if members else notes)
                 where = checkpoints / name if checkpoints else None
                 fresh = partial(self._fresh, self._network)
-                found = Lessons(recipe, corpus, class_only, self._network, fresh, judge, where).run()
+                found = StageRunner(recipe, corpus, class_only, self._network, fresh, evaluator, where).run()
                 rows += [{"member": name, **row} for row in found] if name else found
                 members.append(self._network)
         self._network = merged(members, self.recipe.neural).to(self.device) if len(members) > 1 else members[0]
         self._network.eval()
-        notes += (row["collapsed"] for row in rows if "collapsed" in row)
+        notes += (row["diverged"] for row in rows if "diverged" in row)
         notes += divergence_note(self.tag, corpus)
         return History(time.perf_counter() - began, tuple(rows), tuple(notes))
 
@@ -139,8 +139,8 @@ class NeuralTagger:
             scheme = TagScheme(tuple(tags["labels"]), tags["style"])
             tagger._targets = Targets(scheme, tuple(tags["pos"]), tuple(tags["sentence_labels"]))
             encoder = saved_encoder(tagger.recipe.neural, known, tensors, folder)
-            if tagger.recipe.neural.members > 1:
-                encoder = Committee.like(encoder, tagger.recipe.neural.members)
+            if tagger.recipe.neural.ensemble_size > 1:
+                encoder = Ensemble.like(encoder, tagger.recipe.neural.ensemble_size)
             tagger._network = Network(encoder, tagger._targets, tagger.recipe.neural)
             tagger._network.load_state_dict(tensors)
         except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -163,9 +163,9 @@ class NeuralTagger:
 
         Raises RecipeError for no network at all.
         """
-        count = self.recipe.neural.members
+        count = self.recipe.neural.ensemble_size
         if count < 1:
-            raise RecipeError(f"is {count}; expected 1 (one network) or more", key="neural.members")
+            raise RecipeError(f"is {count}; expected 1 (one network) or more", key="neural.ensemble_size")
         for number in range(count):
             seed = self.recipe.seed + _SEEDS_APART * number
             yield replace(self.recipe, seed=seed), f"member-{number + 1}" if count > 1 else ""

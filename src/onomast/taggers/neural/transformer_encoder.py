@@ -18,7 +18,7 @@ from onomast.pretrained.subwords import Ids, WordPieces, chunks_of
 from onomast.recipe import Neural, Part
 from onomast.sentence import Sentence
 from onomast.taggers.neural.vocabulary import SHAPE_BUCKETS, shape_id
-from onomast.training.optimizers import Pace
+from onomast.training.optimizers import ParameterGroup
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ class TransformerEncoder(nn.Module):
             return [self.model.embeddings]
         raise RecipeError(f"a pre-trained encoder has no part {name!r}; known: words, encoder, heads", key="stage")
 
-    def paces(self) -> dict[str, Pace]:
+    def parameter_groups(self) -> dict[str, ParameterGroup]:
         """Layer by layer a lower rate, from the top to the embeddings; no decay of biases and norms."""
         depths = {id(value): depth for depth, layer in enumerate(self._layers(), 1) for value in layer.parameters()}
         for value in self.model.embeddings.parameters():
@@ -194,7 +194,9 @@ class TransformerEncoder(nn.Module):
         top = len(self._layers())
         # What belongs to no layer (DeBERTa's relative positions) is as deep as the embeddings.
         return {
-            f"model.{name}": Pace(self.settings.depth_decay ** (top - depths.get(id(value), 0)), decays=value.dim() > 1)
+            f"model.{name}": ParameterGroup(
+                self.settings.depth_decay ** (top - depths.get(id(value), 0)), decays=value.dim() > 1
+            )
             for name, value in self.model.named_parameters()
         }
 

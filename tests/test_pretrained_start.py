@@ -25,7 +25,7 @@ from onomast.pretrained.text import silent
 from onomast.recipe import Recipe, Stage, read_recipe
 from onomast.sentence import Sentence
 from onomast.taggers.neural.checkpoint_heads import rows_of
-from onomast.taggers.neural.masked_lm_stage import masked_lesson, starting_head
+from onomast.taggers.neural.masked_lm_stage import masked_stage, starting_head
 from onomast.taggers.neural.tagger import NeuralTagger
 from onomast.taggers.neural.transformer_encoder import TransformerEncoder
 from test_neural import bare, fitted, made_up
@@ -136,10 +136,10 @@ def test_dev_and_test_sentences_are_not_read(tiny: Path, tmp_path: Path) -> None
     stage = Stage(task="mlm", corpus=("raw",), steps=1)
     secret = Sentence(("Asha", "said", "in", "Nairobi", "the", "lake", "."))
     network = fitted(recipe(tiny / "bert"), Corpus("x", made_up(4)))._trained()[0]
-    read = masked_lesson(network, stage, Corpus("x", made_up(4)), reading(text, tiny / "bert", stage))
-    kept = masked_lesson(network, stage, Corpus("x", made_up(4), test=(secret,)), reading(text, tiny / "bert", stage))
+    read = masked_stage(network, stage, Corpus("x", made_up(4)), reading(text, tiny / "bert", stage))
+    kept = masked_stage(network, stage, Corpus("x", made_up(4), test=(secret,)), reading(text, tiny / "bert", stage))
     assert len(read.task.lengths) == len(kept.task.lengths) and read.digest != kept.digest
-    lone = masked_lesson(network, stage, Corpus("x", made_up(4)), reading(_second(tmp_path), tiny / "bert", stage))
+    lone = masked_stage(network, stage, Corpus("x", made_up(4)), reading(_second(tmp_path), tiny / "bert", stage))
     assert lone.digest == kept.digest
 
 

@@ -1,4 +1,4 @@
-"""A committee of networks: one network that scores as the mean of its members do."""
+"""an ensemble of networks: one network that scores as the mean of its members do."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from onomast.taggers.registry import load_tagger
 from test_neural import bare, fitted, made_up, recipe
 
 
-def committee(**changes: str) -> Recipe:
-    return recipe(neural__members="3", neural__heads__pos="1.0", neural__heads__sentence="1.0", **changes)
+def ensemble(**changes: str) -> Recipe:
+    return recipe(neural__ensemble_size="3", neural__heads__pos="1.0", neural__heads__sentence="1.0", **changes)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def networks() -> list[Network]:
 
 
 def test_scores_are_the_mean_of_the_members_scores(networks: list[Network]) -> None:
-    whole = merged(networks, committee().neural).double().eval()
+    whole = merged(networks, ensemble().neural).double().eval()
     sentences = [*bare(made_up(7, seed=3)), Sentence(("Zainabu", "alisafiri", "Zanzibar"))]  # two words nobody knows
     with torch.inference_mode():
         hidden, mask = whole.encoder(whole.encoder.prepare(sentences))
@@ -58,27 +58,27 @@ def _logits(network: Network, name: str, hidden: torch.Tensor) -> torch.Tensor:
 
 
 def test_the_members_are_the_networks_of_seeds_1000_apart(networks: list[Network]) -> None:
-    whole = fitted(committee(), Corpus("x", made_up(30)))._trained()[0].double().state_dict()
+    whole = fitted(ensemble(), Corpus("x", made_up(30)))._trained()[0].double().state_dict()
     for number, network in enumerate(networks):
         for name, value in network.encoder.state_dict().items():
             torch.testing.assert_close(whole[f"encoder.members.{number}.{name}"], value)
 
 
-def test_a_committee_is_saved_loaded_and_resumed_like_one_network(tmp_path: Path) -> None:
+def test_a_ensemble_is_saved_loaded_and_resumed_like_one_network(tmp_path: Path) -> None:
     corpus, test = Corpus("x", made_up(30)), bare(made_up(9, seed=2))
-    tagger = NeuralTagger(committee())
+    tagger = NeuralTagger(ensemble())
     history = tagger.fit(corpus, checkpoints=tmp_path / "checkpoints")
     assert [row["member"] for row in history.epochs] == [f"member-{number}" for number in (1, 2, 3) for _ in range(3)]
     tagger.save(tmp_path / "one")
     for before, after in zip(tagger.tag(test), load_tagger(tmp_path / "one").tag(test), strict=True):
         assert (after.tags, after.pos, after.label) == (before.tags, before.pos, before.label)
         assert after.confidence == pytest.approx(before.confidence, abs=1e-6)
-    again = NeuralTagger(committee())
+    again = NeuralTagger(ensemble())
     again.fit(corpus, checkpoints=tmp_path / "checkpoints")
     again.save(tmp_path / "two")
     assert (tmp_path / "one/weights.safetensors").read_bytes() == (tmp_path / "two/weights.safetensors").read_bytes()
 
 
 def test_no_network_at_all_is_refused() -> None:
-    with pytest.raises(RecipeError, match=r"neural\.members"):
-        fitted(recipe(neural__members="0"), Corpus("x", made_up(5)))
+    with pytest.raises(RecipeError, match=r"neural\.ensemble_size"):
+        fitted(recipe(neural__ensemble_size="0"), Corpus("x", made_up(5)))
