@@ -40,13 +40,26 @@ from onomast.taggers.linear.vector_features import (
 from onomast.taggers.linear.viterbi import ViterbiDecoder
 from onomast.taggers.model_folder import seal, unseal
 from onomast.taggers.training_corpus import augmented, repeated, with_sources
-from onomast.tags import OUTSIDE, Tag, TagScheme, split_tag
+from onomast.tags import OUTSIDE, Style, Tag, TagScheme, split_tag
 
 _STYLES = ("iob2", "iobes", "bilou", "bmeso")
 _MODEL = "model.crfsuite"
 _CHUNK_TOKENS = 16_384  # tokens scored at once
 _BATCH_NUMBERS = 100_000  # tokens times tags decoded at once: they fit a processor's cache
 _TRAINING_WORDS = 50_000  # words whose feature strings are remembered in training
+
+
+@dataclasses.dataclass(frozen=True)
+class ChainScores:
+    """The scores of a trained CRF for N sentences."""
+
+    tags: tuple[str, ...]
+    """The K tags, in `style`."""
+    style: Style
+    decoder: ViterbiDecoder
+    """Transitions, and which of them are legal."""
+    scores: list[npt.NDArray[np.float64]]
+    """(T, K) of each sentence."""
 
 
 class LinearTagger:
@@ -94,6 +107,16 @@ class LinearTagger:
         model = self._fitted()
         seen = converted(sentences, self.recipe.script)
         return restored((tagged for chunk in _chunks(seen) for tagged in model.tag(chunk)), sentences)
+
+    def chain_scores(self, sentences: Sequence[Sentence]) -> ChainScores:
+        """The scores of every tag of every token, and what turns them into probabilities (see `taggers/posteriors.py`).
+
+        Raises OnomastError before `fit` or `load`.
+        """
+        model = self._fitted()
+        seen = converted(sentences, self.recipe.script)
+        scores = [part for chunk in _chunks(seen) for part in model.scores(chunk)]
+        return ChainScores(model.tags, model.scheme.style, model.decoder, scores)
 
     def save(self, folder: Path) -> None:
         """Write `model.crfsuite`, lists, vectors, `recipe.toml`, and `tags.json` with the checksums of them all."""
@@ -147,14 +170,20 @@ class _Model:
         if OUTSIDE not in weights.tags:  # as every sentence has a legal path: that of no entity
             tags = (*weights.tags, OUTSIDE)
             weights = dataclasses.replace(weights, tags=tags, transitions=np.pad(weights.transitions, (0, 1)))
+        self.tags = weights.tags
         self._scores = TokenScores(weights, extractor)
         self._lock = threading.Lock()  # the scores remember words
         # Other tags that training never showed have no weights; they are left out rather than scored 0.
         ids = np.array([scheme.ids[tag] for tag in weights.tags])
-        self._decoder = ViterbiDecoder(
+        self.decoder = ViterbiDecoder(
             weights.transitions, scheme.transitions[np.ix_(ids, ids)], scheme.starts[ids], scheme.ends[ids]
         )
         self._iob2 = np.array([_iob2_of(scheme, index) for index in ids.tolist()], dtype=object)
+
+    def scores(self, sentences: Sequence[Sentence]) -> list[npt.NDArray[np.float64]]:
+        with self._lock:
+            scores = self._scores(sentences)
+        return np.split(scores, np.cumsum([len(sentence) for sentence in sentences])[:-1])
 
     def tag(self, sentences: Sequence[Sentence]) -> list[Sentence]:
         with self._lock:
@@ -165,7 +194,7 @@ class _Model:
         for batch in _batches(lengths, scores.shape[1]):
             size, longest = lengths[batch], int(lengths[batch[0]])
             places = np.minimum(starts[batch] + np.arange(longest)[:, None], len(scores) - 1)  # (T, B)
-            path, confidence = self._decoder.decode(scores[places], size)
+            path, confidence = self.decoder.decode(scores[places], size)
             tags, sure = self._iob2[path].T.tolist(), confidence.T.tolist()
             for index, end, new_tags, probabilities in zip(batch.tolist(), size.tolist(), tags, sure, strict=True):
                 made[index] = sentences[index].tagged(new_tags[:end], probabilities[:end])

@@ -35,11 +35,33 @@ class ViterbiDecoder:
         `scores` (T, B, K), time first; `lengths` (B,), the longest sentence first, all above 0.
         Returns two arrays (T, B); what lies behind a sentence's end means nothing.
         """
-        steps = np.arange(len(scores))[:, None]
-        sizes: list[int] = (lengths[None, :] > steps).sum(axis=1).tolist()  # sentences that reach step t
-        path = self._best(scores, lengths, sizes)
-        marginals = self._marginals(scores, lengths, sizes)
+        path = self._best(scores, lengths, _sizes(scores, lengths))
+        marginals = self.marginals(scores, lengths)
         return path, np.take_along_axis(marginals, path[:, :, None], axis=2)[:, :, 0]
+
+    def marginals(self, scores: Floats, lengths: npt.NDArray[np.int64]) -> Floats:
+        """The probability of each tag of each token among all legal paths: (T, B, K); arguments as of `decode`."""
+        return self._marginals(scores, lengths, _sizes(scores, lengths))
+
+    def log_partition(self, scores: Floats, lengths: npt.NDArray[np.int64]) -> Floats:
+        """Log of the summed exponentials of the scores of all legal paths of each sentence: (B,).
+
+        Arguments as of `decode`. A score of -inf rules a tag out; where that leaves no legal path the result is -inf.
+        The probability that certain tags stand in certain places is the exponential of the difference of two of these.
+        """
+        highest = self.transitions.max()
+        steps = np.where(self.legal, np.exp(self.transitions - highest), 0.0)
+        reached = np.where(self.starts, scores[0], -np.inf)  # (B, K): log of the summed paths that end in the tag
+        for step, size in enumerate(_sizes(scores, lengths)[1:], start=1):
+            before = reached[:size]
+            top = before.max(axis=1, keepdims=True)
+            top[top == -np.inf] = 0.0
+            with np.errstate(divide="ignore"):
+                summed = np.log(np.exp(before - top) @ steps)
+            reached[:size] = summed + top + highest + scores[step, :size]
+        ended = np.where(self.ends, reached, -np.inf)
+        total: Floats = np.logaddexp.reduce(ended, axis=1)
+        return total
 
     def _best(self, scores: Floats, lengths: npt.NDArray[np.int64], sizes: list[int]) -> npt.NDArray[np.int64]:
         """Viterbi -> (T, B)."""
@@ -86,3 +108,9 @@ class ViterbiDecoder:
             forward[step, :size] = np.divide(joint, total, out=np.zeros_like(joint), where=total > 0)
         marginals: Floats = forward
         return marginals
+
+
+def _sizes(scores: Floats, lengths: npt.NDArray[np.int64]) -> list[int]:
+    """The number of sentences that reach each step."""
+    sizes: list[int] = (lengths[None, :] > np.arange(len(scores))[:, None]).sum(axis=1).tolist()
+    return sizes
