@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from onomast.cli import main
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +19,36 @@ def corpora() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("ONOMAST_DATA does not point to the real corpora")
     return Path(folder)
+
+
+@dataclass
+class Result:
+    """Exit status and output of one command."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Onomast:
+    """Run `onomast ...` in this process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.monkeypatch = monkeypatch
+        self.capsys = capsys
+
+    def __call__(self, *words: str | Path) -> Result:
+        self.monkeypatch.setattr(sys, "argv", ["onomast", *map(str, words)])
+        status = 0
+        try:
+            main()
+        except SystemExit as stop:
+            status = int(stop.code or 0)
+        captured = self.capsys.readouterr()
+        return Result(status, captured.out, captured.err)
+
+
+@pytest.fixture
+def onomast(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Onomast:
+    """Run commands in this process, as the user would type them."""
+    return Onomast(monkeypatch, capsys)

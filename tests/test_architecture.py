@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -110,3 +111,12 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 def test_public_names_resolve() -> None:
     for name in onomast.__all__:
         assert getattr(onomast, name) is not None
+
+
+def test_tests_do_not_import_tests() -> None:
+    """Shared makers stand in made_up.py, tiny_encoders.py, text_checks.py and conftest.py."""
+    names = re.compile(r"^\s*(?:from|import) (test_\w+)", re.MULTILINE)
+    imports = {
+        path.name: names.findall(path.read_text(encoding="utf-8")) for path in Path(__file__).parent.glob("*.py")
+    }
+    assert not {name: modules for name, modules in imports.items() if modules}

@@ -5,44 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from onomast.cli import main
+from conftest import Onomast
 
 TRAIN, TEST = "sample:swahili-news/train", "sample:swahili-news/test"
-
-
-@dataclass
-class Result:
-    status: int
-    out: str
-    err: str
-
-
-class Onomast:
-    """Run `onomast ...` in this process."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.monkeypatch = monkeypatch
-        self.capsys = capsys
-
-    def __call__(self, *words: str | Path) -> Result:
-        self.monkeypatch.setattr(sys, "argv", ["onomast", *map(str, words)])
-        status = 0
-        try:
-            main()
-        except SystemExit as stop:
-            status = int(stop.code or 0)
-        captured = self.capsys.readouterr()
-        return Result(status, captured.out, captured.err)
-
-
-@pytest.fixture
-def onomast(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Onomast:
-    return Onomast(monkeypatch, capsys)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import random
 import signal
 import subprocess
@@ -20,23 +19,21 @@ import numpy as np
 import pytest
 import torch
 
+from made_up import fitted, labelled, start_script
 from onomast.corpus import Corpus
 from onomast.errors import DataError, ModelError, OnomastError
 from onomast.pretrained import train as encoder_training
 from onomast.pretrained.masked_lm import MaskedModel, MaskedText, Masking, Stream, is_held_out, stream_of
 from onomast.pretrained.subwords import WordPieces
 from onomast.pretrained.text import gather
-from onomast.pretrained.train import EncoderSettings, texts_of, train_encoder
+from onomast.pretrained.train import texts_of, train_encoder
 from onomast.recipe import read_recipe
 from onomast.taggers.neural.masked_lm_stage import starting_head
 from onomast.taggers.neural.transformer_encoder import TransformerEncoder
-from test_neural import fitted, made_up
+from tiny_encoders import TINY
 
 transformers = pytest.importorskip("transformers")
 
-TINY = EncoderSettings(
-    layers=1, width=32, heads=2, vocabulary=300, steps=20, batch=256, block=32, rate=5e-3, smoothing=0.5
-)
 HINDI = ("गीता", "दिल्ली", "में", "रहती", "है", "।", "कविता", "मुंबई", "ज़रूर", "गई")
 BURMESE = ("မောင်မောင်", "ရန်ကုန်", "မြို့", "သို့", "သွားသည်", "။")
 SWAHILI = ("Asha", "alisafiri", "huko", "Nairobi", "jana", ".")
@@ -228,24 +225,22 @@ def test_streams_mark_where_words_begin(trained: Path) -> None:
 
 
 KILLED = """
-import sys
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-from test_encoder_train import TINY, dataclasses
+import dataclasses, sys
+from tiny_encoders import TINY
 from onomast.pretrained import train as encoder_training
 from onomast.training import loop
 encoder_training._ROUND = 40
 loop._PAUSE = 0.0
-texts = {{"hin": [{hin!r}], "mya": [{mya!r}]}}
+texts = {"hin": [sys.argv[2]], "mya": [sys.argv[3]]}
 encoder_training.train_encoder(texts, sys.argv[1], dataclasses.replace(TINY, steps=400), resume=True)
 """
 
 
 def test_sigkill_then_resume_gives_the_same_bytes(texts: dict[str, list[Path]], tmp_path: Path) -> None:
-    code = KILLED.format(tests=str(Path(__file__).parent), hin=str(texts["hin"][0]), mya=str(texts["mya"][0]))
+    files = [texts[name][0] for name in ("hin", "mya")]
 
     def start(folder: Path) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-c", code, str(folder)], env={**os.environ, "OMP_NUM_THREADS": "1"})
+        return start_script(KILLED, folder, *files)
 
     assert start(tmp_path / "whole").wait() == 0
     process = start(tmp_path / "killed")
@@ -317,8 +312,8 @@ def test_no_text_and_no_file_end_in_one_line(tmp_path: Path) -> None:
 def test_a_tagger_learns_with_it(trained: Path) -> None:
     changes = {"neural.pretrained.model": json.dumps(str(trained)), "neural.training.epochs": "1"}
     changes |= {"neural.training.dev": '"none"', "neural.training.steps": "0"}
-    tagger = fitted(read_recipe("transformer", changes), Corpus("x", made_up(20)))
-    long = dataclasses.replace(made_up(1)[0], tokens=SWAHILI * 40, tags=None, pos=None)
+    tagger = fitted(read_recipe("transformer", changes), Corpus("x", labelled(20)))
+    long = dataclasses.replace(labelled(1)[0], tokens=SWAHILI * 40, tags=None, pos=None)
     assert len(tagger.tag([long])[0].tags or ()) == 240
 
 

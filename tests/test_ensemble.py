@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from made_up import bare, fitted, labelled, network_of, neural_recipe
 from onomast.corpus import Corpus
 from onomast.errors import RecipeError
 from onomast.recipe import Recipe
@@ -15,11 +16,10 @@ from onomast.taggers.neural.ensemble import merged
 from onomast.taggers.neural.network import Network
 from onomast.taggers.neural.tagger import NeuralTagger
 from onomast.taggers.registry import load_tagger
-from test_neural import bare, fitted, made_up, recipe
 
 
 def ensemble(**changes: str) -> Recipe:
-    return recipe(neural__ensemble_size="3", neural__heads__pos="1.0", neural__heads__sentence="1.0", **changes)
+    return neural_recipe(neural__ensemble_size="3", neural__heads__pos="1.0", neural__heads__sentence="1.0", **changes)
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +27,15 @@ def networks() -> list[Network]:
     """Three networks of one training file, in double precision, as they are while tagging."""
     found = []
     for seed in ("0", "1000", "2000"):
-        one = recipe(neural__heads__pos="1.0", neural__heads__sentence="1.0", seed=seed)
-        network = fitted(one, Corpus("x", made_up(30)))._trained()[0]
+        one = neural_recipe(neural__heads__pos="1.0", neural__heads__sentence="1.0", seed=seed)
+        network = network_of(fitted(one, Corpus("x", labelled(30))))
         found.append(network.double().eval())
     return found
 
 
 def test_scores_are_the_mean_of_the_members_scores(networks: list[Network]) -> None:
     whole = merged(networks, ensemble().neural).double().eval()
-    sentences = [*bare(made_up(7, seed=3)), Sentence(("Zainabu", "alisafiri", "Zanzibar"))]  # two words nobody knows
+    sentences = [*bare(labelled(7, seed=3)), Sentence(("Zainabu", "alisafiri", "Zanzibar"))]  # two words nobody knows
     with torch.inference_mode():
         hidden, mask = whole.encoder(whole.encoder.prepare(sentences))
         parts = [network.encoder(network.encoder.prepare(sentences)) for network in networks]
@@ -58,14 +58,14 @@ def _logits(network: Network, name: str, hidden: torch.Tensor) -> torch.Tensor:
 
 
 def test_the_members_are_the_networks_of_seeds_1000_apart(networks: list[Network]) -> None:
-    whole = fitted(ensemble(), Corpus("x", made_up(30)))._trained()[0].double().state_dict()
+    whole = network_of(fitted(ensemble(), Corpus("x", labelled(30)))).double().state_dict()
     for number, network in enumerate(networks):
         for name, value in network.encoder.state_dict().items():
             torch.testing.assert_close(whole[f"encoder.members.{number}.{name}"], value)
 
 
 def test_a_ensemble_is_saved_loaded_and_resumed_like_one_network(tmp_path: Path) -> None:
-    corpus, test = Corpus("x", made_up(30)), bare(made_up(9, seed=2))
+    corpus, test = Corpus("x", labelled(30)), bare(labelled(9, seed=2))
     tagger = NeuralTagger(ensemble())
     history = tagger.fit(corpus, checkpoints=tmp_path / "checkpoints")
     assert [row["member"] for row in history.epochs] == [f"member-{number}" for number in (1, 2, 3) for _ in range(3)]
@@ -81,4 +81,4 @@ def test_a_ensemble_is_saved_loaded_and_resumed_like_one_network(tmp_path: Path)
 
 def test_no_network_at_all_is_refused() -> None:
     with pytest.raises(RecipeError, match=r"neural\.ensemble_size"):
-        fitted(recipe(neural__ensemble_size="0"), Corpus("x", made_up(5)))
+        fitted(neural_recipe(neural__ensemble_size="0"), Corpus("x", labelled(5)))

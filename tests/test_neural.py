@@ -11,111 +11,75 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 
+from made_up import PEOPLE, PLACES, bare, fitted, labelled, network_of, neural_recipe, start_script
 from onomast.corpus import Corpus
 from onomast.data.catalogue import resolve
 from onomast.data.formats.registry import read
 from onomast.errors import DataError, ModelError, OnomastError, RecipeError
-from onomast.recipe import Recipe, read_recipe
+from onomast.recipe import read_recipe, to_toml
 from onomast.sentence import Sentence
 from onomast.taggers.neural.network import gold_of, targets_of
 from onomast.taggers.neural.tagger import NeuralTagger
 from onomast.taggers.registry import load_tagger
 from onomast.taggers.word_list_baseline import entity_f1, tag_by_list
 
-SMALL = {
-    "neural.words.width": "16",
-    "neural.encoder.width": "16",
-    "neural.training.steps": "0",
-    "neural.training.epochs": "3",
-    "neural.words.affix_width": "4",
-}
-PLACES, PEOPLE = ["Tanga", "Moshi", "Dodoma", "Nairobi"], ["Asha", "Juma", "Neema", "Baraka"]
-
-
-def made_up(number: int, seed: int = 0) -> tuple[Sentence, ...]:
-    """Sentences with a person, a place, POS tags and a category that follows from the verb."""
-    draw = random.Random(seed)
-    sentences = []
-    for _ in range(number):
-        verb, category = draw.choice([("alisafiri", "travel"), ("alilala", "rest")])
-        tokens = (draw.choice(PEOPLE), verb, "huko", draw.choice(PLACES), *["sana"] * draw.randint(0, 4), ".")
-        tags = ("B-PER", "O", "O", "B-LOC") + ("O",) * (len(tokens) - 4)
-        pos = ("PROPN", "VERB", "ADV", "PROPN") + ("ADV",) * (len(tokens) - 5) + ("PUNCT",)
-        sentences.append(Sentence(tokens, tags, pos, category))
-    return tuple(sentences)
-
-
-def recipe(name: str = "small", **changes: str) -> Recipe:
-    return read_recipe(name, {**SMALL, **{key.replace("__", "."): value for key, value in changes.items()}})
-
-
-def fitted(made: Recipe, corpus: Corpus) -> NeuralTagger:
-    tagger = NeuralTagger(made)
-    tagger.fit(corpus)
-    return tagger
-
-
-def bare(sentences: Sequence[Sentence]) -> list[Sentence]:
-    return [dataclasses.replace(sentence.bare(), pos=None) for sentence in sentences]
-
 
 def test_joint_heads_predict_entities_pos_and_category() -> None:
-    test = made_up(20, seed=1)
-    joint = recipe(neural__heads__pos="1.0", neural__heads__sentence="1.0", neural__training__epochs="12")
-    predicted = fitted(joint, Corpus("x", made_up(80))).tag(bare(test))
+    test = labelled(20, seed=1)
+    joint = neural_recipe(neural__heads__pos="1.0", neural__heads__sentence="1.0", neural__training__epochs="12")
+    predicted = fitted(joint, Corpus("x", labelled(80))).tag(bare(test))
     assert entity_f1(test, predicted) > 0.9
     assert sum(a.pos == b.pos for a, b in zip(test, predicted, strict=True)) > 15
     assert sum(a.label == b.label for a, b in zip(test, predicted, strict=True)) > 15
 
 
 def test_bf16_changes_the_products_and_nothing_else() -> None:
-    corpus = Corpus("x", made_up(80))
+    corpus = Corpus("x", labelled(80))
     weights = {
-        precision: fitted(recipe(neural__training__precision=precision, neural__training__epochs="8"), corpus)
+        precision: fitted(neural_recipe(neural__training__precision=precision, neural__training__epochs="8"), corpus)
         for precision in ("auto", "single", "bf16")
     }
-    single, automatic, half = (weights[name]._trained()[0].state_dict() for name in ("single", "auto", "bf16"))
+    single, automatic, half = (network_of(weights[name]).state_dict() for name in ("single", "auto", "bf16"))
     if not torch.cuda.is_available():
         assert all(torch.equal(single[name], automatic[name]) for name in single)
     assert all(half[name].dtype == single[name].dtype for name in single)
     assert any(not torch.equal(single[name], half[name]) for name in single)
-    test = made_up(20, seed=1)
+    test = labelled(20, seed=1)
     assert entity_f1(test, weights["bf16"].tag(bare(test))) > 0.9
 
 
 @pytest.mark.parametrize("head", ["pos", "sentence"])
 def test_a_head_without_its_annotation_is_refused(head: str) -> None:
-    plain = tuple(dataclasses.replace(sentence, pos=None, label=None) for sentence in made_up(10))
+    plain = tuple(dataclasses.replace(sentence, pos=None, label=None) for sentence in labelled(10))
     with pytest.raises(DataError, match="the training sentences carry none"):
-        fitted(recipe(**{f"neural__heads__{head}": "1.0"}), Corpus("x", plain))
+        fitted(neural_recipe(**{f"neural__heads__{head}": "1.0"}), Corpus("x", plain))
 
 
 def test_class_only_sentences_pretrain_the_encoder() -> None:
     class_only = tuple(
-        sentence.bare().__class__(sentence.tokens, label=sentence.label) for sentence in made_up(40, seed=2)
+        sentence.bare().__class__(sentence.tokens, label=sentence.label) for sentence in labelled(40, seed=2)
     )
-    settings = recipe(neural__training__pretrain_epochs="2", neural__heads__sentence="1.0")
+    settings = neural_recipe(neural__training__pretrain_epochs="2", neural__heads__sentence="1.0")
     tagger = NeuralTagger(settings)
-    history = tagger.fit(Corpus("x", (*made_up(10), *class_only)))
+    history = tagger.fit(Corpus("x", (*labelled(10), *class_only)))
     stages = [row.get("stage") for row in history.epochs]
     assert stages[:2] == ["pretrain", "pretrain"] and stages[2] is None
-    without = fitted(recipe(neural__heads__sentence="1.0"), Corpus("x", made_up(10)))
-    assert "sana" in tagger._trained()[0].encoder.lexicon.vocabulary.words
-    assert not torch.equal(*(t._trained()[0].heads["entities"].projection.weight for t in (tagger, without)))
+    without = fitted(neural_recipe(neural__heads__sentence="1.0"), Corpus("x", labelled(10)))
+    assert "sana" in network_of(tagger).encoder.lexicon.vocabulary.words
+    assert not torch.equal(*(network_of(t).heads["entities"].projection.weight for t in (tagger, without)))
 
 
 def test_partial_annotation_beats_treating_it_as_outside() -> None:
     draw = random.Random(0)
-    whole, test = made_up(120), made_up(40, seed=1)
+    whole, test = labelled(120), labelled(40, seed=1)
     partial = tuple(s.tagged([tag if draw.random() < 0.3 else None for tag in s.tags or ()]) for s in whole)
     as_outside = tuple(s.tagged([tag or "O" for tag in s.tags or ()]) for s in partial)
-    settings = recipe(neural__training__epochs="8")
+    settings = neural_recipe(neural__training__epochs="8")
     scores = [
         entity_f1(test, fitted(settings, Corpus("x", sentences)).tag(bare(test))) for sentences in (partial, as_outside)
     ]
@@ -124,14 +88,14 @@ def test_partial_annotation_beats_treating_it_as_outside() -> None:
 
 @pytest.mark.parametrize("kind", ["softmax", "crf", "bernoulli"])
 def test_every_entity_head_learns_from_partial_annotation(kind: str) -> None:
-    sentences = tuple(s.tagged(["B-PER", *[None] * (len(s) - 1)]) for s in made_up(40))
-    settings = recipe(neural__heads__entities__kind=json.dumps(kind), neural__training__epochs="6")
-    predicted = fitted(settings, Corpus("x", (*sentences, *made_up(10, seed=3)))).tag(bare(made_up(10, seed=1)))
+    sentences = tuple(s.tagged(["B-PER", *[None] * (len(s) - 1)]) for s in labelled(40))
+    settings = neural_recipe(neural__heads__entities__kind=json.dumps(kind), neural__training__epochs="6")
+    predicted = fitted(settings, Corpus("x", (*sentences, *labelled(10, seed=3)))).tag(bare(labelled(10, seed=1)))
     assert sum((sentence.tags or [""])[0] == "B-PER" for sentence in predicted) > 7
 
 
 def test_gold_of_a_cut_off_entity_allows_both_ends() -> None:
-    made = recipe(scheme='"iobes"')
+    made = neural_recipe(scheme='"iobes"')
     corpus = Corpus("x", (Sentence(("a", "b", "c"), ("B-PER", None, "O")), Sentence(("d", "e"), ("B-PER", "I-PER"))))
     targets = targets_of(made, corpus, ())
     allowed = gold_of(corpus.train[0], targets).entities
@@ -140,7 +104,7 @@ def test_gold_of_a_cut_off_entity_allows_both_ends() -> None:
 
 
 def test_long_and_empty_sentences_are_tagged() -> None:
-    tagger = fitted(recipe(), Corpus("x", made_up(10)))
+    tagger = fitted(neural_recipe(), Corpus("x", labelled(10)))
     sentences = [Sentence(()), Sentence(("Asha",) * 3000), Sentence(("x" * 500,))]
     predicted = tagger.tag(sentences)
     assert [len(sentence.tags or ()) for sentence in predicted] == [0, 3000, 1]
@@ -148,26 +112,26 @@ def test_long_and_empty_sentences_are_tagged() -> None:
 
 def test_an_untrained_tagger_says_so() -> None:
     with pytest.raises(OnomastError, match="not trained yet"):
-        NeuralTagger(recipe()).tag([Sentence(("a",))])
+        NeuralTagger(neural_recipe()).tag([Sentence(("a",))])
 
 
 def test_sentences_without_tags_are_refused() -> None:
     with pytest.raises(DataError, match="no training sentence carries tags"):
-        fitted(recipe(), Corpus("x", (Sentence(("a",), label="c"),)))
+        fitted(neural_recipe(), Corpus("x", (Sentence(("a",), label="c"),)))
 
 
 def test_vectors_modes_need_a_file_and_an_order_needs_its_parts() -> None:
     with pytest.raises(RecipeError, match="vectors"):
-        fitted(recipe(neural__words__mode='"frozen"'), Corpus("x", made_up(5)))
+        fitted(neural_recipe(neural__words__mode='"frozen"'), Corpus("x", labelled(5)))
     with pytest.raises(RecipeError, match=r"neural\.words\.affixes"):
-        fitted(recipe(neural__encoder__order='["affix"]'), Corpus("x", made_up(5)))
+        fitted(neural_recipe(neural__encoder__order='["affix"]'), Corpus("x", labelled(5)))
     with pytest.raises(RecipeError, match="small-vectors"):
-        fitted(recipe(neural__words__vectors='"some.bin"'), Corpus("x", made_up(5)))
+        fitted(neural_recipe(neural__words__vectors='"some.bin"'), Corpus("x", labelled(5)))
 
 
 def test_a_collapse_is_said_aloud() -> None:
-    hopeless = recipe(neural__training__learning_rate="1e-9", neural__training__epochs="1")
-    history = NeuralTagger(hopeless).fit(Corpus("x", made_up(30), dev=made_up(10, seed=1)))
+    hopeless = neural_recipe(neural__training__learning_rate="1e-9", neural__training__epochs="1")
+    history = NeuralTagger(hopeless).fit(Corpus("x", labelled(30), dev=labelled(10, seed=1)))
     assert any("DIVERGED" in note and "learning_rate" in note for note in history.notes)
 
 
@@ -195,14 +159,14 @@ def vectors_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("mode", ["frozen", "projected", "tuned"])
 def test_vectors_reach_words_that_training_never_saw(vectors_file: Path, mode: str, tmp_path: Path) -> None:
-    settings = recipe(
+    settings = neural_recipe(
         neural__words__mode=json.dumps(mode),
         neural__words__vectors=json.dumps(str(vectors_file)),
         neural__encoder__order='["word"]',
         neural__words__lower="false",
         neural__training__epochs="30",
     )
-    tagger = fitted(settings, Corpus("x", made_up(40)))
+    tagger = fitted(settings, Corpus("x", labelled(40)))
     sentence = Sentence(("Zawadi", "alilala", "huko", "Iringa", "."))
     assert tagger.tag([sentence])[0].tags == ("B-PER", "O", "O", "B-LOC", "O")
     tagger.save(tmp_path / "model")
@@ -214,7 +178,7 @@ def test_vectors_reach_words_that_training_never_saw(vectors_file: Path, mode: s
 
 
 def test_no_way_of_starting_overwrites_the_vectors_of_a_file(vectors_file: Path) -> None:
-    settings = recipe(
+    settings = neural_recipe(
         neural__words__mode='"tuned"',
         neural__words__vectors=json.dumps(str(vectors_file)),
         neural__words__lower="false",
@@ -223,36 +187,38 @@ def test_no_way_of_starting_overwrites_the_vectors_of_a_file(vectors_file: Path)
         neural__training__learning_rate="1e-12",
         neural__training__epochs="1",
     )
-    part = fitted(settings, Corpus("x", made_up(10)))._trained()[0].encoder.parts[0]
+    part = network_of(fitted(settings, Corpus("x", labelled(10)))).encoder.parts[0]
     assert part.table.weight[2:].abs().mean() > 0.3
 
 
 def test_two_runs_with_one_seed_are_byte_identical(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        fitted(recipe(), Corpus("x", made_up(20))).save(tmp_path / name)
+        fitted(neural_recipe(), Corpus("x", labelled(20))).save(tmp_path / name)
     assert (tmp_path / "one/weights.safetensors").read_bytes() == (tmp_path / "two/weights.safetensors").read_bytes()
 
 
 KILLED = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
-from test_neural import made_up, recipe
+from made_up import labelled
 from onomast.corpus import Corpus
+from onomast.recipe import read_recipe
 from onomast.taggers.neural.tagger import NeuralTagger
-settings = dict(neural__training__epochs="6", neural__training__checkpoint_minutes="0.001")
-tagger = NeuralTagger(recipe(neural__ensemble_size={members!r}, **settings))
-tagger.fit(Corpus("x", made_up(60)), checkpoints=Path(sys.argv[1]) / "checkpoints")
+tagger = NeuralTagger(read_recipe(sys.argv[2]))
+tagger.fit(Corpus("x", labelled(60)), checkpoints=Path(sys.argv[1]) / "checkpoints")
 tagger.save(Path(sys.argv[1]))
 """
 
 
 @pytest.mark.parametrize(("members", "place"), [("1", ""), ("2", "member-2")])
 def test_sigkill_in_mid_epoch_then_resume_gives_the_same_bytes(tmp_path: Path, members: str, place: str) -> None:
-    code = KILLED.format(tests=str(Path(__file__).parent), members=members)
+    settings = neural_recipe(
+        neural__ensemble_size=members, neural__training__epochs="6", neural__training__checkpoint_minutes="0.001"
+    )
+    (tmp_path / "recipe.toml").write_text(to_toml(settings), encoding="utf-8")
 
     def start(folder: Path) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-c", code, str(folder)], env={**os.environ, "OMP_NUM_THREADS": "1"})
+        return start_script(KILLED, folder, tmp_path / "recipe.toml")
 
     assert start(tmp_path / "whole").wait() == 0
     process = start(tmp_path / "killed")
@@ -277,7 +243,7 @@ def test_sigkill_in_mid_epoch_then_resume_gives_the_same_bytes(tmp_path: Path, m
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("neural") / "model"
-    fitted(recipe(), Corpus("x", made_up(10))).save(folder)
+    fitted(neural_recipe(), Corpus("x", labelled(10))).save(folder)
     return folder
 
 

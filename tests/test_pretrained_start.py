@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,19 +14,19 @@ from typing import Any
 import pytest
 import torch
 
+from made_up import bare, fitted, labelled, network_of, start_script
 from onomast.apps.train import Order
 from onomast.apps.train import train as run_order
 from onomast.corpus import Corpus
 from onomast.errors import DataError, ModelError, RecipeError
 from onomast.pretrained.masked_lm import MaskedModel
 from onomast.pretrained.text import silent
-from onomast.recipe import Recipe, Stage, read_recipe
+from onomast.recipe import Recipe, Stage, read_recipe, to_toml
 from onomast.sentence import Sentence
 from onomast.taggers.neural.checkpoint_heads import rows_of
 from onomast.taggers.neural.masked_lm_stage import masked_stage, starting_head
 from onomast.taggers.neural.tagger import NeuralTagger
 from onomast.taggers.neural.transformer_encoder import TransformerEncoder
-from test_neural import bare, fitted, made_up
 from tiny_encoders import tiny_encoder
 
 transformers = pytest.importorskip("transformers")
@@ -111,10 +109,10 @@ def reading(text: Path, folder: Path, stage: Stage, *more: Stage, **changes: str
 def test_a_stage_reads_text_and_leaves_the_heads_alone(tiny: Path, tmp_path: Path) -> None:
     given = reading(raw(tmp_path), tiny / "bert", Stage(task="mlm", corpus=("raw", "target"), steps=12))
     tagger = NeuralTagger(given)
-    history = tagger.fit(Corpus("x", made_up(10)))
+    history = tagger.fit(Corpus("x", labelled(10)))
     untaught = NeuralTagger(dataclasses.replace(given, stage=(Stage(epochs=1, learning_rate=1e-30),)))
-    untaught.fit(Corpus("x", made_up(10)))
-    learnt, still = (one._trained()[0].state_dict() for one in (tagger, untaught))
+    untaught.fit(Corpus("x", labelled(10)))
+    learnt, still = (network_of(one).state_dict() for one in (tagger, untaught))
     for name, value in learnt.items():
         same = torch.allclose(value, still[name], atol=1e-7)
         assert same == name.startswith("heads."), name
@@ -124,7 +122,7 @@ def test_a_stage_reads_text_and_leaves_the_heads_alone(tiny: Path, tmp_path: Pat
 
 def test_text_is_learnt_and_helps_what_follows_go_on_from_it(tiny: Path, tmp_path: Path) -> None:
     stages = (Stage(task="mlm", corpus=("raw",), steps=400, learning_rate=0.003), Stage(epochs=1))
-    history = NeuralTagger(reading(raw(tmp_path), tiny / "bert", *stages)).fit(Corpus("x", made_up(10)))
+    history = NeuralTagger(reading(raw(tmp_path), tiny / "bert", *stages)).fit(Corpus("x", labelled(10)))
     rows = [row for row in history.epochs if row["stage"] == "1 mlm raw"]
     assert len(rows) == 2 and rows[-1]["dev_loss"] < rows[0]["dev_loss"]
     assert [row["stage"] for row in history.epochs][2:] == ["2 target"]
@@ -135,11 +133,11 @@ def test_dev_and_test_sentences_are_not_read(tiny: Path, tmp_path: Path) -> None
     text.write_text("Asha said in Nairobi the lake .\nJuma visited the lake .\n", encoding="utf-8")
     stage = Stage(task="mlm", corpus=("raw",), steps=1)
     secret = Sentence(("Asha", "said", "in", "Nairobi", "the", "lake", "."))
-    network = fitted(recipe(tiny / "bert"), Corpus("x", made_up(4)))._trained()[0]
-    read = masked_stage(network, stage, Corpus("x", made_up(4)), reading(text, tiny / "bert", stage))
-    kept = masked_stage(network, stage, Corpus("x", made_up(4), test=(secret,)), reading(text, tiny / "bert", stage))
+    network = network_of(fitted(recipe(tiny / "bert"), Corpus("x", labelled(4))))
+    read = masked_stage(network, stage, Corpus("x", labelled(4)), reading(text, tiny / "bert", stage))
+    kept = masked_stage(network, stage, Corpus("x", labelled(4), test=(secret,)), reading(text, tiny / "bert", stage))
     assert len(read.task.lengths) == len(kept.task.lengths) and read.digest != kept.digest
-    lone = masked_stage(network, stage, Corpus("x", made_up(4)), reading(_second(tmp_path), tiny / "bert", stage))
+    lone = masked_stage(network, stage, Corpus("x", labelled(4)), reading(_second(tmp_path), tiny / "bert", stage))
     assert lone.digest == kept.digest
 
 
@@ -149,7 +147,7 @@ def _second(folder: Path) -> Path:
 
 
 def test_what_a_stage_of_mlm_cannot_do_is_said(tiny: Path) -> None:
-    corpus = Corpus("x", made_up(6))
+    corpus = Corpus("x", labelled(6))
     with pytest.raises(RecipeError, match="no raw text; give --raw"):
         NeuralTagger(recipe(tiny / "bert", Stage(task="mlm", corpus=("raw",)))).fit(corpus)
     with pytest.raises(RecipeError, match="needs a pre-trained encoder"):
@@ -166,23 +164,26 @@ def test_what_a_stage_of_mlm_cannot_do_is_said(tiny: Path) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
-from test_starts import Stage, Corpus, NeuralTagger, made_up, reading
+from made_up import labelled
+from onomast.corpus import Corpus
+from onomast.recipe import read_recipe
 from onomast.taggers.neural import masked_lm_stage
+from onomast.taggers.neural.tagger import NeuralTagger
 from onomast.training import loop
 masked_lm_stage._ROUND, loop._PAUSE = 10, 0.0
-stages = (Stage(task="mlm", corpus=("raw", "target"), steps=120), Stage(epochs=2))
-tagger = NeuralTagger(reading(Path({text!r}), Path({model!r}), *stages))
-tagger.fit(Corpus("x", made_up(30)), checkpoints=Path(sys.argv[1]) / "checkpoints")
+tagger = NeuralTagger(read_recipe(sys.argv[2]))
+tagger.fit(Corpus("x", labelled(30)), checkpoints=Path(sys.argv[1]) / "checkpoints")
 tagger.save(Path(sys.argv[1]))
 """
 
 
 def test_a_stage_killed_resumes_to_the_same_bytes(tiny: Path, tmp_path: Path) -> None:
-    code = KILLED.format(tests=str(Path(__file__).parent), text=str(raw(tmp_path)), model=str(tiny / "roberta"))
+    stages = (Stage(task="mlm", corpus=("raw", "target"), steps=120), Stage(epochs=2))
+    settings = reading(raw(tmp_path), tiny / "roberta", *stages)
+    (tmp_path / "recipe.toml").write_text(to_toml(settings), encoding="utf-8")
 
     def start(folder: Path) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-c", code, str(folder)], env={**os.environ, "OMP_NUM_THREADS": "1"})
+        return start_script(KILLED, folder, tmp_path / "recipe.toml")
 
     assert start(tmp_path / "whole").wait() == 0
     process = start(tmp_path / "killed")
@@ -228,12 +229,12 @@ def mapped(folder: Path, labels: dict[str, str], name: str = "transformer", **ch
 def test_a_mapped_head_tags_as_the_checkpoint_does(checkpoint: Path) -> None:
     """With a learning rate of nothing the tagger is the checkpoint, under our names."""
     made = mapped(checkpoint, {"PERSON": "PER", "GPE": "LOC"}, neural__training__learning_rate="1e-30")
-    tagger = fitted(made, Corpus("x", made_up(10)))
+    tagger = fitted(made, Corpus("x", labelled(10)))
     tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
     model = transformers.AutoModelForTokenClassification.from_pretrained(checkpoint).eval()
     ours = {"O": "O", "B-PERSON": "B-PER", "I-PERSON": "I-PER", "B-GPE": "B-LOC", "I-GPE": "I-LOC"}
     network, targets = tagger._trained()
-    for sentence in bare(made_up(10, seed=1)):
+    for sentence in bare(labelled(10, seed=1)):
         given = tokenizer(list(sentence.tokens), is_split_into_words=True, return_tensors="pt")
         firsts = [given.word_ids().index(place) for place in range(len(sentence))]
         with torch.inference_mode():
@@ -247,7 +248,7 @@ def test_a_mapped_head_tags_as_the_checkpoint_does(checkpoint: Path) -> None:
 def test_a_map_says_what_it_took_and_leaves_other_labels_alone(checkpoint: Path) -> None:
     made = mapped(checkpoint, {"PERSON": "PER"}, "transformer-crf", neural__training__learning_rate="1e-30")
     tagger = NeuralTagger(dataclasses.replace(made, scheme="iobes"))
-    history = tagger.fit(Corpus("x", made_up(10)))
+    history = tagger.fit(Corpus("x", labelled(10)))
     assert "(PERSON -> PER); new ones for LOC" in history.notes[0]
     network, targets = tagger._trained()
     weights: Any = network.head("entities").projection.weight
@@ -256,9 +257,9 @@ def test_a_map_says_what_it_took_and_leaves_other_labels_alone(checkpoint: Path)
     for tag, row in {"O": 0, "B-PER": 1, "S-PER": 1, "I-PER": 2, "E-PER": 2}.items():
         torch.testing.assert_close(weights[places[tag]], theirs[row])
     plain = fitted(
-        dataclasses.replace(mapped(checkpoint, {}, "transformer-crf"), scheme="iobes"), Corpus("x", made_up(10))
+        dataclasses.replace(mapped(checkpoint, {}, "transformer-crf"), scheme="iobes"), Corpus("x", labelled(10))
     )
-    assert plain.tag(bare(made_up(2)))  # without a map the checkpoint's head is dropped
+    assert plain.tag(bare(labelled(2)))  # without a map the checkpoint's head is dropped
     assert all(not torch.allclose(weights[places["B-LOC"]], row) for row in theirs)
 
 
@@ -281,14 +282,14 @@ def test_rows_go_by_prefix_whatever_the_schemes() -> None:
 )
 def test_a_map_that_does_not_fit_shows_both_label_sets(checkpoint: Path, labels: dict[str, str], what: str) -> None:
     with pytest.raises(RecipeError, match=what):
-        NeuralTagger(mapped(checkpoint, labels)).fit(Corpus("x", made_up(10)))
+        NeuralTagger(mapped(checkpoint, labels)).fit(Corpus("x", labelled(10)))
 
 
 def test_a_map_needs_a_model_that_tags_tokens(tiny: Path) -> None:
     with pytest.raises(ModelError, match="no classifier of tokens"):
-        NeuralTagger(mapped(tiny / "bert", {"PERSON": "PER"})).fit(Corpus("x", made_up(10)))
+        NeuralTagger(mapped(tiny / "bert", {"PERSON": "PER"})).fit(Corpus("x", labelled(10)))
     small = read_recipe("small")
     pretrained = dataclasses.replace(small.neural.pretrained, labels={"PERSON": "PER"})
     lacking = dataclasses.replace(small, neural=dataclasses.replace(small.neural, pretrained=pretrained))
     with pytest.raises(RecipeError, match=r"set neural\.pretrained\.model"):
-        NeuralTagger(lacking).fit(Corpus("x", made_up(10)))
+        NeuralTagger(lacking).fit(Corpus("x", labelled(10)))

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import Onomast
 from onomast import Corpus, DataError, Sentence, read
 from onomast.data.transfer.ranking import WEIGHTS, choose, rank, to_json
 from onomast.data.transfer.similarity import FEATURES, features_of, profile_of
-from test_cli import Onomast, onomast  # noqa: F401 - a fixture
 
 
 def sentence(text: str, language: str | None = None) -> Sentence:
@@ -234,7 +234,7 @@ SWAHILI, ENGLISH, INDONESIAN = (
 )
 
 
-def test_transfer_rank_writes_json(onomast: Onomast) -> None:  # noqa: F811 - the fixture
+def test_transfer_rank_writes_json(onomast: Onomast) -> None:
     result = onomast("transfer", "rank", SWAHILI, ENGLISH, SWAHILI, "--budget", "50", "--json", "-")
     assert result.status == 0
     figures = json.loads(result.out)
@@ -244,14 +244,14 @@ def test_transfer_rank_writes_json(onomast: Onomast) -> None:  # noqa: F811 - th
     assert "own language (swa)" in result.err
 
 
-def test_transfer_rank_prints_the_best_first(onomast: Onomast) -> None:  # noqa: F811
+def test_transfer_rank_prints_the_best_first(onomast: Onomast) -> None:
     result = onomast("transfer", "rank", SWAHILI, ENGLISH, INDONESIAN, "--limit", "1")
     assert result.status == 0
     assert "shares" in result.out and "1 more" in result.err
     assert (ENGLISH in result.out.replace("\n", "")) != (INDONESIAN in result.out.replace("\n", ""))
 
 
-def test_transfer_rank_takes_raw_text(onomast: Onomast, tmp_path: Path) -> None:  # noqa: F811
+def test_transfer_rank_takes_raw_text(onomast: Onomast, tmp_path: Path) -> None:
     path = tmp_path / "raw.txt"
     path.write_text("The president of Kenya said that he would return.\nIt was the first visit.\n", encoding="utf-8")
     result = onomast("transfer", "rank", path, SWAHILI, ENGLISH, "--text", "--json", "-")

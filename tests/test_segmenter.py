@@ -33,7 +33,7 @@ from onomast.taggers.word_segmenter import (
     runs_of,
     train_segmenter,
 )
-from test_segment import check_spans, texts
+from text_checks import check_spans, texts
 
 # A toy language in Thai letters: which words there are decides where they end.
 TOY = ("กา", "กาบ", "ตาด", "ดีมา", "มา", "เป็น", "นกกา", "ขัด", "ไป", "น้ำ", "ก็", "และ", "แมว")

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,12 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from made_up import SPOKEN, fitted, network_of, spoken, start_script, with_languages
 from onomast.corpus import Corpus
 from onomast.errors import DataError, OnomastError, RecipeError
-from onomast.recipe import Recipe, Sources, read_recipe
+from onomast.recipe import Recipe, Sources, read_recipe, to_toml
 from onomast.sentence import Sentence
 from onomast.taggers.neural.lstm_encoder import PerLanguage
-from onomast.taggers.neural.network import Network, gold_of
+from onomast.taggers.neural.network import gold_of
 from onomast.taggers.neural.source_batches import SourceBatches, chain_of
 from onomast.taggers.neural.stages import DevEvaluator, LabelledTask
 from onomast.taggers.neural.tagger import NeuralTagger
@@ -35,38 +33,10 @@ SMALL = {
     "neural.training.epochs": "3",
     "sources.batch_size": "8",
 }
-SPOKEN = {
-    "xx": (["Tanga", "Moshi", "Dodoma"], ["Asha", "Juma", "Neema"], "alisafiri huko"),
-    "yy": (["Kano", "Jos", "Zaria"], ["Aisha", "Musa", "Bala"], "ya tafi"),
-    "zz": (["Rusumo", "Huye", "Musanze"], ["Keza", "Mugisha", "Asha"], "yagiye i"),
-}
-
-
-def spoken(language: str, number: int, seed: int = 0) -> tuple[Sentence, ...]:
-    places, people, verb = SPOKEN[language]
-    draw = random.Random(seed)
-    made = []
-    for _ in range(number):
-        tokens = (draw.choice(people), *verb.split(), draw.choice(places), *["la"] * draw.randint(0, 3), ".")
-        tags = ("B-PER", "O", "O", "B-LOC", *["O"] * (len(tokens) - 4))
-        made.append(Sentence(tokens, tags, language=language))
-    return tuple(made)
-
-
-def corpus(target: int = 12, **sources: int) -> Corpus:
-    """A corpus of language xx with so many sentences of each source."""
-    beside = tuple(Corpus(name, spoken(name, number)) for name, number in sources.items())
-    return Corpus("xx", spoken("xx", target), sources=beside)
 
 
 def recipe(changes: Mapping[str, str] | None = None) -> Recipe:
     return read_recipe("small", {**SMALL, **(changes or {})})
-
-
-def fitted(made: Recipe, given: Corpus) -> tuple[NeuralTagger, Network]:
-    tagger = NeuralTagger(made)
-    tagger.fit(given)
-    return tagger, tagger._trained()[0]
 
 
 def test_sources_are_limited_weighed_and_named() -> None:
@@ -89,13 +59,15 @@ def test_sources_come_in_the_targets_label_set_and_the_best_are_chosen() -> None
     assert source.labels == ("LOC",) and source.train[0].unannotated == ("PER",)
     (source,) = with_sources(given, recipe({"labels": '{NEL = "LOC"}', "sources.missing": "outside"})).sources
     assert source.train[0].unannotated == ()
-    several = Corpus("xx", spoken("xx", 20), sources=(*corpus(yy=20, zz=20).sources, Corpus("x2", spoken("xx", 20, 7))))
+    several = Corpus(
+        "xx", spoken("xx", 20), sources=(*with_languages(yy=20, zz=20).sources, Corpus("x2", spoken("xx", 20, 7)))
+    )
     chosen = with_sources(several, recipe({"sources.choose": "1"})).sources
     assert [source.name for source in chosen] == ["x2"]
 
 
 def test_chances_grow_with_the_power_of_the_size_and_mu_falls() -> None:
-    sources = corpus(yy=40, zz=10).sources
+    sources = with_languages(yy=40, zz=10).sources
     batches = SourceBatches(sources, Sources(smoothing=0.5, weights={"zz": 3.0}, schedule="falling", mu=2.0))
     assert batches.chances.tolist() == pytest.approx([40**0.5, 3 * 10**0.5])
     assert [batches.weight(done) for done in (0.0, 0.25, 1.0)] == [2.0, 1.5, 0.0]
@@ -111,8 +83,9 @@ def test_chances_grow_with_the_power_of_the_size_and_mu_falls() -> None:
 
 @pytest.mark.parametrize("sharing", [["words", "characters", "lstm", "transitions"], ["characters"], []])
 def test_a_joint_loss_is_the_targets_plus_mu_times_the_sources(sharing: list[str]) -> None:
-    given = corpus(yy=20, zz=10)
-    tagger, network = fitted(recipe({"neural.sharing": str(sharing), "sources.mu": "0.3"}), given)
+    given = with_languages(yy=20, zz=10)
+    tagger = fitted(recipe({"neural.sharing": str(sharing), "sources.mu": "0.3"}), given)
+    network = network_of(tagger)
     network.eval()
     beside = SourceBatches(given.sources, tagger.recipe.sources)
     torch.manual_seed(3)
@@ -129,8 +102,8 @@ def test_a_joint_loss_is_the_targets_plus_mu_times_the_sources(sharing: list[str
 @pytest.mark.parametrize("part", ["words", "characters", "lstm", "transitions"])
 def test_what_is_apart_learns_from_its_own_language_only(part: str) -> None:
     shared = [name for name in ("words", "characters", "lstm", "transitions") if name != part]
-    given = corpus(yy=20)
-    _, network = fitted(recipe({"neural.sharing": str(shared)}), given)
+    given = with_languages(yy=20)
+    network = network_of(fitted(recipe({"neural.sharing": str(shared)}), given))
     network.zero_grad()
     source = given.sources[0].train[:4]
     network.loss(source, [gold_of(sentence, network.targets) for sentence in source]).backward()
@@ -147,8 +120,8 @@ def test_what_is_apart_learns_from_its_own_language_only(part: str) -> None:
 
 
 def test_languages_in_one_call_are_tagged_each_with_its_own_parts(tmp_path: Path) -> None:
-    given = corpus(yy=20, zz=20)
-    tagger, _ = fitted(recipe({"neural.sharing": '["characters"]', "neural.training.epochs": "20"}), given)
+    given = with_languages(yy=20, zz=20)
+    tagger = fitted(recipe({"neural.sharing": '["characters"]', "neural.training.epochs": "20"}), given)
     rows = zip(*(spoken(language, 6, 1) for language in ("xx", "yy", "zz")), strict=True)
     mixed = [one.bare() for row in rows for one in row]
     together = tagger.tag(mixed)
@@ -179,15 +152,15 @@ def test_other_languages_labels_help() -> None:
     both = Corpus("yy", (*spoken("yy", 200), *map(turned, spoken("yy", 200, 1))))
     settings = recipe({"neural.training.steps": "150", "sources.schedule": '"falling"'})
     with_them, without = (
-        entity_f1(test, fitted(settings, Corpus("xx", spoken("xx", 2, 3), sources=sources))[0].tag([*test]))
+        entity_f1(test, fitted(settings, Corpus("xx", spoken("xx", 2, 3), sources=sources)).tag([*test]))
         for sources in ((both,), ())
     )
     assert with_them > without + 0.3
 
 
 def test_without_target_sentences_the_sources_teach_alone() -> None:
-    given = Corpus("none", (), sources=corpus(yy=60, zz=60).sources)
-    tagger, _ = fitted(recipe({"neural.training.epochs": "10"}), given)
+    given = Corpus("none", (), sources=with_languages(yy=60, zz=60).sources)
+    tagger = fitted(recipe({"neural.training.epochs": "10"}), given)
     test = spoken("zz", 20, 3)
     assert entity_f1(test, tagger.tag([sentence.bare() for sentence in test])) > 0.8
     with pytest.raises(DataError, match="no training sentence"):
@@ -198,27 +171,27 @@ CHAIN = '[{corpus = ["sources"], epochs = 2}, {corpus = ["target"], epochs = 2, 
 
 
 def test_a_chain_trains_stage_after_stage_and_says_so() -> None:
-    given = corpus(yy=20)
+    given = with_languages(yy=20)
     history = NeuralTagger(recipe({"stage": CHAIN})).fit(dataclasses.replace(given, dev=spoken("xx", 5, 9)))
     assert [row["stage"] for row in history.epochs] == ["1 sources"] * 2 + ["2 target"] * 2
 
 
 def test_frozen_parts_stay_and_reset_parts_start_anew() -> None:
-    given = corpus(yy=20)
+    given = with_languages(yy=20)
     first = '{corpus = ["sources"], epochs = 2}'
-    only = fitted(recipe({"stage": f"[{first}]"}), given)[1].state_dict()
-    frozen = fitted(recipe({"stage": CHAIN}), given)[1].state_dict()
+    only = network_of(fitted(recipe({"stage": f"[{first}]"}), given)).state_dict()
+    frozen = network_of(fitted(recipe({"stage": CHAIN}), given)).state_dict()
     moved = {name for name, value in only.items() if not torch.equal(value, frozen[name])}
     words = {name for name in only if name.startswith("encoder.parts")}
     assert moved == only.keys() - words
     still = '{corpus = ["target"], epochs = 1, learning_rate = 1e-30, reset = ["heads"]}'
-    reset = fitted(recipe({"stage": f"[{first}, {still}]"}), given)[1].state_dict()
+    reset = network_of(fitted(recipe({"stage": f"[{first}, {still}]"}), given)).state_dict()
     changed = {name for name, value in only.items() if not torch.allclose(value, reset[name], atol=1e-6)}
     assert changed and all(name.startswith("heads.") for name in changed)
 
 
 def test_stages_that_cannot_be_are_refused() -> None:
-    given = corpus(yy=5)
+    given = with_languages(yy=5)
     for stage, wanted, what in (
         ('{corpus = ["sorces"]}', given, "'sorces'.*sources"),
         ('{corpus = ["target"]}', dataclasses.replace(given, train=()), "needs target sentences"),
@@ -231,21 +204,22 @@ def test_stages_that_cannot_be_are_refused() -> None:
 KILLED = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
-from test_transfer import CHAIN, corpus, recipe
+from made_up import with_languages
+from onomast.recipe import read_recipe
 from onomast.taggers.neural.tagger import NeuralTagger
-changes = {{"stage": CHAIN.replace("epochs = 2", "epochs = 8"), "neural.training.checkpoint_minutes": "0.001"}}
-tagger = NeuralTagger(recipe(changes))
-tagger.fit(corpus(60, yy=60), checkpoints=Path(sys.argv[1]) / "checkpoints")
+tagger = NeuralTagger(read_recipe(sys.argv[2]))
+tagger.fit(with_languages(60, yy=60), checkpoints=Path(sys.argv[1]) / "checkpoints")
 tagger.save(Path(sys.argv[1]))
 """
 
 
 def test_a_chain_killed_in_any_stage_resumes_to_the_same_bytes(tmp_path: Path) -> None:
-    code = KILLED.format(tests=str(Path(__file__).parent))
+    stages = CHAIN.replace("epochs = 2", "epochs = 8")
+    settings = recipe({"stage": stages, "neural.training.checkpoint_minutes": "0.001"})
+    (tmp_path / "recipe.toml").write_text(to_toml(settings), encoding="utf-8")
 
     def start(folder: Path) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-c", code, str(folder)], env={**os.environ, "OMP_NUM_THREADS": "1"})
+        return start_script(KILLED, folder, tmp_path / "recipe.toml")
 
     assert start(tmp_path / "whole").wait() == 0
     process = start(tmp_path / "killed")

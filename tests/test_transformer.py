@@ -19,17 +19,17 @@ import numpy as np
 import pytest
 import torch
 
+from made_up import bare, fitted, labelled, network_of, start_script
 from onomast.corpus import Corpus
 from onomast.errors import ModelError, RecipeError
 from onomast.pretrained.hub import convert_weights
 from onomast.pretrained.subwords import windows_of
-from onomast.recipe import Neural, Pretrained, Recipe, read_recipe
+from onomast.recipe import Neural, Pretrained, Recipe, read_recipe, to_toml
 from onomast.sentence import Sentence
 from onomast.taggers.neural.tagger import NeuralTagger
 from onomast.taggers.neural.transformer_encoder import TransformerEncoder
 from onomast.taggers.registry import load_tagger
 from onomast.taggers.word_list_baseline import entity_f1
-from test_neural import bare, fitted, made_up
 from tiny_encoders import FAMILIES, tiny_encoder
 
 transformers = pytest.importorskip("transformers")
@@ -107,9 +107,9 @@ def test_shapes_stand_beside_what_the_encoder_says(tiny: Path, tmp_path: Path) -
     assert torch.equal(shapes[0], shapes[5])  # Asha, Nairobi
     assert torch.equal(shapes[1], shapes[2])  # visited, the
     assert not torch.equal(shapes[0], shapes[1])
-    tagger = fitted(recipe(tiny / "bert", neural__pretrained__shape_width="4"), Corpus("x", made_up(20)))
+    tagger = fitted(recipe(tiny / "bert", neural__pretrained__shape_width="4"), Corpus("x", labelled(20)))
     tagger.save(tmp_path)
-    test = bare(made_up(10, seed=1))
+    test = bare(labelled(10, seed=1))
     assert [one.tags for one in load_tagger(tmp_path).tag(test)] == [one.tags for one in tagger.tag(test)]
 
 
@@ -179,16 +179,16 @@ def with_surnames(sentences: Sequence[Sentence]) -> tuple[Sentence, ...]:
 
 
 def test_a_document_of_five_thousand_words_is_tagged_whole(tiny: Path) -> None:
-    sentences = with_surnames(made_up(120))
+    sentences = with_surnames(labelled(120))
     train = tuple(joined(sentences[start : start + 4]) for start in range(0, 120, 4))  # windows in training, too
     settings = recipe(tiny / "bert", neural__training__epochs="60", neural__training__batch_size="4")
-    document = joined(with_surnames(made_up(1000, seed=5)))
+    document = joined(with_surnames(labelled(1000, seed=5)))
     gold = Sentence(document.tokens[:5000], (document.tags or ())[:5000])
     tagger = fitted(settings, Corpus("x", train))
     tagged = tagger.tag([gold.bare()])
     assert len(gold) == 5000 and len(tagged[0]) == 5000
     assert entity_f1([gold], tagged) > 0.95
-    made: Any = tagger._trained()[0].encoder
+    made: Any = network_of(tagger).encoder
     begins = np.cumsum([0, *map(len, made.pieces.of(gold.tokens))])  # of each word, in sub-words
     borders = [first for _, first, _ in windows_of(int(begins[-1]), made.size)][1:]
     across = {span for span in gold.spans if any(begins[span.start] < border < begins[span.end] for border in borders)}
@@ -205,7 +205,7 @@ def test_a_longer_window_changes_nothing_where_both_fit(tiny: Path) -> None:
 
 
 def test_all_heads_learn_on_a_pre_trained_encoder(tiny: Path) -> None:
-    test = made_up(20, seed=1)
+    test = labelled(20, seed=1)
     for name in ("transformer", "transformer-crf"):
         settings = recipe(
             tiny / "electra",
@@ -214,23 +214,23 @@ def test_all_heads_learn_on_a_pre_trained_encoder(tiny: Path) -> None:
             neural__heads__sentence="1.0",
             neural__training__epochs="15",
         )
-        predicted = fitted(settings, Corpus("x", made_up(60))).tag(bare(test))
+        predicted = fitted(settings, Corpus("x", labelled(60))).tag(bare(test))
         assert entity_f1(test, predicted) > 0.9
         assert sum(a.pos == b.pos for a, b in zip(test, predicted, strict=True)) > 15
         assert sum(a.label == b.label for a, b in zip(test, predicted, strict=True)) > 15
 
 
 def test_partial_annotation_teaches_a_pre_trained_encoder(tiny: Path) -> None:
-    sentences = tuple(s.tagged(["B-PER", *[None] * (len(s) - 1)]) for s in made_up(40))
+    sentences = tuple(s.tagged(["B-PER", *[None] * (len(s) - 1)]) for s in labelled(40))
     settings = recipe(tiny / "bert", "transformer-crf", neural__training__epochs="8")
-    predicted = fitted(settings, Corpus("x", (*sentences, *made_up(10, seed=3)))).tag(bare(made_up(10, seed=1)))
+    predicted = fitted(settings, Corpus("x", (*sentences, *labelled(10, seed=3)))).tag(bare(labelled(10, seed=1)))
     assert sum((sentence.tags or [""])[0] == "B-PER" for sentence in predicted) > 7
 
 
 def test_layers_learn_at_their_own_rates(tiny: Path) -> None:
     settings = recipe(tiny / "deberta", neural__pretrained__depth_decay="0.5", neural__pretrained__head_rate="7")
-    tagger = fitted(dataclasses.replace(settings), Corpus("x", made_up(4)))
-    parameter_groups = tagger._trained()[0].parameter_groups()
+    tagger = fitted(dataclasses.replace(settings), Corpus("x", labelled(4)))
+    parameter_groups = network_of(tagger).parameter_groups()
     assert parameter_groups["encoder.model.encoder.layer.1.output.dense.weight"].rate == 1
     assert parameter_groups["encoder.model.encoder.layer.0.output.dense.weight"].rate == 0.5
     assert parameter_groups["encoder.model.embeddings.word_embeddings.weight"].rate == 0.25
@@ -244,7 +244,7 @@ def test_what_is_frozen_stays_as_it_was(tiny: Path, frozen: str | int) -> None:
     settings = recipe(
         tiny / "roberta", neural__pretrained__frozen=json.dumps(frozen), neural__pretrained__layer='"mix"'
     )
-    network = fitted(settings, Corpus("x", made_up(8)))._trained()[0]
+    network = network_of(fitted(settings, Corpus("x", labelled(8))))
     before = transformers.AutoModel.from_pretrained(tiny / "roberta").state_dict()
     after = network.encoder.model.state_dict()
     moved = {name for name, value in after.items() if not torch.equal(value, before[name])}
@@ -293,7 +293,7 @@ def test_a_saved_tagger_loads_alone_in_a_fresh_process(tiny: Path, tmp_path: Pat
     for family in ("deberta", "slow"):
         shutil.copytree(tiny / family, tmp_path / "source")
         tagger = fitted(
-            recipe(tmp_path / "source", "transformer-crf", neural__pretrained__layer="1"), Corpus("x", made_up(10))
+            recipe(tmp_path / "source", "transformer-crf", neural__pretrained__layer="1"), Corpus("x", labelled(10))
         )
         tagger.save(tmp_path / family)
         shutil.rmtree(tmp_path / "source")
@@ -411,25 +411,29 @@ def test_without_network_and_model_training_ends_with_one_line(tmp_path: Path) -
 KILLED = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
-from test_transformer import made_up, recipe
+from made_up import labelled
 from onomast.corpus import Corpus
+from onomast.recipe import read_recipe
 from onomast.taggers.neural.tagger import NeuralTagger
-tagger = NeuralTagger(recipe(
-    Path({model!r}), neural__training__epochs="6", neural__training__checkpoint_minutes="0.001",
-    neural__pretrained__head_rate="3", neural__pretrained__depth_decay="0.8",
-    neural__training__gradient_accumulation="2",
-))
-tagger.fit(Corpus("x", made_up(60)), checkpoints=Path(sys.argv[1]) / "checkpoints")
+tagger = NeuralTagger(read_recipe(sys.argv[2]))
+tagger.fit(Corpus("x", labelled(60)), checkpoints=Path(sys.argv[1]) / "checkpoints")
 tagger.save(Path(sys.argv[1]))
 """
 
 
 def test_sigkill_then_resume_gives_the_same_bytes(tiny: Path, tmp_path: Path) -> None:
-    code = KILLED.format(tests=str(Path(__file__).parent), model=str(tiny / "xlm-roberta"))
+    settings = recipe(
+        tiny / "xlm-roberta",
+        neural__training__epochs="6",
+        neural__training__checkpoint_minutes="0.001",
+        neural__pretrained__head_rate="3",
+        neural__pretrained__depth_decay="0.8",
+        neural__training__gradient_accumulation="2",
+    )
+    (tmp_path / "recipe.toml").write_text(to_toml(settings), encoding="utf-8")
 
     def start(folder: Path) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-c", code, str(folder)], env={**os.environ, "OMP_NUM_THREADS": "1"})
+        return start_script(KILLED, folder, tmp_path / "recipe.toml")
 
     assert start(tmp_path / "whole").wait() == 0
     process = start(tmp_path / "killed")
@@ -455,7 +459,7 @@ def test_stages_freeze_and_reset_the_encoder(tiny: Path) -> None:
     table["stage"] = [
         {"corpus": ["target"]}, {"corpus": ["target"], "reset": ["encoder"], "frozen": ["encoder"]},
     ]  # fmt: skip
-    network = fitted(from_table(Recipe, table), Corpus("x", made_up(8)))._trained()[0]
+    network = network_of(fitted(from_table(Recipe, table), Corpus("x", labelled(8))))
     before = transformers.AutoModel.from_pretrained(tiny / "bert").state_dict()
     assert all(torch.equal(value, before[name]) for name, value in network.encoder.model.state_dict().items())
 
@@ -466,7 +470,7 @@ def test_a_collapse_starts_again_at_a_lower_rate_and_says_so(tiny: Path) -> None
         neural__training__learning_rate="5", neural__training__rescue_after="2",
         neural__training__rescue_factor="0.0006", neural__training__clip="0",
     )  # fmt: skip
-    history = NeuralTagger(settings).fit(Corpus("x", made_up(60), dev=made_up(20, seed=1)))
+    history = NeuralTagger(settings).fit(Corpus("x", labelled(60), dev=labelled(20, seed=1)))
     assert "Started again at 0.0006 of the learning rate 5" in history.notes[0]
     first = [row for row in history.epochs if row.get("attempt") == 1]
     assert 0 < len(first) < 8 and len(history.epochs) == len(first) + 8
@@ -489,7 +493,7 @@ def test_a_real_encoder_reads_as_transformers_does() -> None:
 
 
 def test_loading_refuses_a_damaged_configuration(tiny: Path, tmp_path: Path) -> None:
-    fitted(recipe(tiny / "bert"), Corpus("x", made_up(4))).save(tmp_path / "m")
+    fitted(recipe(tiny / "bert"), Corpus("x", labelled(4))).save(tmp_path / "m")
     path = tmp_path / "m" / "encoder" / "config.json"
     path.write_text(path.read_text(encoding="utf-8").replace("32", "16"), encoding="utf-8")
     with pytest.raises(ModelError, match=r"encoder/config\.json is not the file that was saved"):

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from onomast.pretrained.train import EncoderSettings
+
 LETTERS = string.ascii_letters + string.digits + string.punctuation + "éèरपु"
 WORDS = ["Asha", "Juma", "Nairobi", "visited", "the", "said", "in", "lake"]
 FAMILIES = ("bert", "roberta", "xlm-roberta", "deberta", "deberta-v2", "electra", "slow")
@@ -20,6 +22,9 @@ SIZES: Mapping[str, Any] = {
     "intermediate_size": 48,
     "max_position_embeddings": 64,
 }
+TINY = EncoderSettings(
+    layers=1, width=32, heads=2, vocabulary=300, steps=20, batch=256, block=32, rate=5e-3, smoothing=0.5
+)
 
 
 def tiny_encoder(family: str, folder: Path, **changes: Any) -> Path:
