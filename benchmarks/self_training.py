@@ -21,7 +21,7 @@ from typing import Any
 
 from intervals import difference, mean_and_interval, pack
 from onomast import Corpus, OnomastError, Sentence, evaluate, new_tagger, read, read_recipe
-from onomast.apps.bulk import sentences_of_text
+from onomast.data.named_files import read_named_text
 from onomast.taggers.self_training import self_train
 
 HERE = Path(__file__).resolve().parent
@@ -49,7 +49,7 @@ def runs() -> list[Run]:
 def raw_of(data: Path, language: str) -> list[Sentence]:
     """All sentences of the raw text but those of the test file."""
     hidden = {"".join(sentence.tokens) for sentence in read(data / "masakhaner2" / language / "test.txt")}
-    found = sentences_of_text(str(data / "raw" / f"{language}.txt.gz"))
+    found = read_named_text(str(data / "raw" / f"{language}.txt.gz"))
     return [sentence for sentence in found if "".join(sentence.tokens) not in hidden]
 
 

@@ -20,8 +20,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onomast.apps import bulk
-from onomast.apps.bulk import json_line, read_pieces, stream_text, tag_file, tag_stream
+from onomast.apps.bulk import json_line, tag_file, tag_stream
+from onomast.data import raw_text
 from onomast.data.formats.registry import read_file
+from onomast.data.raw_text import read_blocks, stream_text
 from onomast.data.tokenize import segment, tokenize
 from onomast.errors import DataError, OnomastError
 from onomast.sentence import Sentence
@@ -90,7 +92,7 @@ def test_offsets_count_from_the_beginning_of_the_text(text: str) -> None:
 @given(text=pieces_of_text.map("".join), places=st.lists(st.integers(0, 300), max_size=6))
 def test_the_result_does_not_depend_on_where_the_text_was_cut(window: int, text: str, places: list[int]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bulk, "WINDOW", window)
+        patch.setattr(raw_text, "WINDOW", window)
         whole = list(stream_text([text]))
         assert list(stream_text(cuts_of(text, places))) == whole
         assert list(stream_text(list(text))) == whole
@@ -101,14 +103,14 @@ def test_the_result_does_not_depend_on_where_the_text_was_cut(window: int, text:
 
 def test_a_long_line_is_cut_between_sentences() -> None:
     line = "Asha alienda Mombasa. Juma alibaki Lamu. " * 8_000
-    assert len(line) > 4 * bulk.WINDOW
+    assert len(line) > 4 * raw_text.WINDOW
     sentences = list(stream_text(cuts_of(line, [7, 70_000, 70_001, 200_000])))
     assert {sentence.text for sentence in sentences} == {"Asha alienda Mombasa.", "Juma alibaki Lamu."}
     assert len(sentences) == 16_000
 
 
 def test_a_token_without_end_is_cut_at_a_grapheme() -> None:
-    line = "e\u0301" * bulk.WINDOW
+    line = "e\u0301" * raw_text.WINDOW
     sentences = list(stream_text([line]))
     assert len(sentences) > 1
     assert "".join(sentence.tokens[0] for sentence in sentences) == line
@@ -123,10 +125,10 @@ def test_a_file_is_read_unchanged_in_any_blocks(
     path = tmp_path_factory.mktemp("text") / "raw.txt"
     path.write_bytes(text.encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bulk, "_BLOCK", block)
-        assert "".join(read_pieces(path)) == text
+        patch.setattr(raw_text, "_BLOCK", block)
+        assert "".join(read_blocks(path)) == text
         path.write_bytes(gzip.compress(text.encode()))
-        assert "".join(read_pieces(path)) == text
+        assert "".join(read_blocks(path)) == text
 
 
 @pytest.mark.parametrize(
@@ -142,7 +144,7 @@ def test_bytes_that_are_not_utf_8_are_named(content: bytes, line: int, message: 
     path = tmp_path / "raw.txt"
     path.write_bytes(content)
     with pytest.raises(DataError, match=message) as caught:
-        list(stream_text(read_pieces(path)))
+        list(stream_text(read_blocks(path)))
     assert (caught.value.path, caught.value.line) == (str(path), line)
     with pytest.raises(DataError, match=message):
         tag_file(TAGGER, path, tmp_path / "out.jsonl")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from onomast.data.formats.registry import Reading, read_file
-from onomast.data.formats.tag_repair import Mender, guess_spelling
-from onomast.data.input_file import Log, Repair
+from onomast.data.formats.tag_repair import TagRepairer, guess_spelling
+from onomast.data.input_file import ReadLog, Repair
 from onomast.errors import DataError
 from onomast.tags import STYLES, Span, Style, faults, spans_of, tags_of
 
@@ -168,7 +168,7 @@ def test_the_strict_rule_drops_orphans(tmp_path: Path) -> None:
     sound = "\n" + "x B-X\ny I-X\n\n" * 10
     reading = reading_of(tmp_path, "a O\nb I-X\nc I-X\n" + sound, orphan="strict")
     assert reading.sentences[0].tags == ("O", "O", "O")
-    assert [(repair.line, repair.made) for repair in reading.repairs] == [(2, "O")]
+    assert [(repair.line, repair.after) for repair in reading.repairs] == [(2, "O")]
 
 
 @pytest.mark.parametrize(
@@ -207,10 +207,10 @@ def test_mended_tags_are_those_of_the_scorer(style: Style) -> None:
     spelling = guess_spelling([["B-X"]], style)
     assert spelling is not None
     for rule in ("conlleval", "strict"):
-        mender = Mender(spelling, rule, Log(told.append), "f")  # type: ignore[arg-type]
+        mender = TagRepairer(spelling, rule, ReadLog(told.append), "f")  # type: ignore[arg-type]
         for raw in itertools.product(tags, repeat=4 if len(tags) < 6 else 3):
             told.clear()
-            made = mender.mend(raw, range(len(raw)))
+            made = mender.repaired(raw, range(len(raw)))
             assert made is not None and not faults(made)
             assert spans_of(made) == spans_of(raw, style, rule)  # type: ignore[arg-type]
             assert [repair.line for repair in told] == sorted({index for index, _ in faults(raw, style)})

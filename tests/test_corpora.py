@@ -101,12 +101,12 @@ def test_files_without_labels_say_so(corpora: Path) -> None:
 
 def test_known_faults_are_found(corpora: Path) -> None:
     telugu = read_file(corpora / "ilner" / "Telugu-train.txt")
-    assert sum(repair.kind == "malformed-tag" and repair.found.startswith("-") for repair in telugu.repairs) == 1_073
+    assert sum(repair.kind == "malformed-tag" and repair.before.startswith("-") for repair in telugu.repairs) == 1_073
     myner = read_file(corpora / "myner" / "train_v5.conll")
-    orphans = [repair for repair in myner.repairs if split_tag(repair.found)[0] in "IE" and repair.made[0] == "B"]
+    orphans = [repair for repair in myner.repairs if split_tag(repair.before)[0] in "IE" and repair.after[0] == "B"]
     assert len(orphans) == 1_194
     odia = read_file(corpora / "ilner" / "Odia-train.txt")
-    assert {repair.made for repair in odia.repairs if repair.kind == "invisible-character"} == {"B-NEMI", "I-NEMI"}
+    assert {repair.after for repair in odia.repairs if repair.kind == "invisible-character"} == {"B-NEMI", "I-NEMI"}
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ def test_marks_that_do_not_fit_tokens_are_mended(
     reading = reading_of(tmp_path, {"text": text, "spans": [list(span) for span in spans]})
     [sentence] = reading.sentences
     assert marked(sentence) == found
-    assert [(r.kind, r.found, r.made) for r in reading.repairs] == repairs
+    assert [(r.kind, r.before, r.after) for r in reading.repairs] == repairs
     assert "".join(sentence.tokens) == text.replace(" ", "")
 
 

@@ -130,8 +130,8 @@ def test_a_library_that_is_not_there_is_named(name: str, library: str, monkeypat
 
 
 def test_an_unknown_segmenter_is_answered_with_the_nearest() -> None:
-    with pytest.raises(OnomastError, match="did you mean 'syllables'"):
-        segment("a", "sylables")
+    with pytest.raises(OnomastError, match="did you mean 'characters'"):
+        segment("a", "charactres")
 
 
 @pytest.mark.parametrize(

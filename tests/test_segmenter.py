@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from onomast.apps.bulk import stream_text
 from onomast.apps.segmenting import characters_of, score_segmenter
 from onomast.cli.main import app
+from onomast.data.raw_text import stream_text
 from onomast.data.segmented_text import SegmentedLine, line_of, read_segmented
-from onomast.data.tokenize import named_segmenter, pieces, tokenize
+from onomast.data.tokenize import named_segmenter, tokenize, units
 from onomast.errors import DataError, ModelError, OnomastError
 from onomast.taggers.word_segmenter import (
     BEGIN,
@@ -91,7 +91,7 @@ def test_a_segmenter_takes_the_path_that_scores_best_in_the_trained_model(toy: W
     tagger.open_inmemory(toy._model)
     compared = 0
     for line in toy_lines(40, seed=9):
-        for run in runs_of(pieces(line.text)):
+        for run in runs_of(units(line.text)):
             parts = [line.text[slice(*piece)] for piece in run]
             if not 2 <= len(parts) <= 9:
                 continue
@@ -113,8 +113,8 @@ def test_a_toy_language_is_learnt(toy: WordSegmenter) -> None:
 
 @given(texts)
 @settings(max_examples=300, deadline=None)
-def test_pieces_cover_any_text_and_split_no_grapheme(text: str) -> None:
-    check_spans(text, pieces(text))
+def test_units_cover_any_text_and_split_no_grapheme(text: str) -> None:
+    check_spans(text, units(text))
 
 
 @given(texts)
@@ -123,7 +123,7 @@ def test_words_cover_any_text_and_hold_no_white_space(toy: WordSegmenter, text: 
     words = toy(text)
     check_spans(text, words)
     assert not [word for word in words if regex.search(r"\s(?!\p{M})", text[slice(*word)])]
-    assert {start for start, _ in words} <= {start for start, _ in pieces(text)}
+    assert {start for start, _ in words} <= {start for start, _ in units(text)}
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n", "กา", "กา ตาด", "abc", "ก.ข. 1,200 กา"])
@@ -142,7 +142,7 @@ def test_a_long_run_is_cut_like_any_other(toy: WordSegmenter) -> None:
     assert [text[slice(*span)] for span in toy(text)] == ["แมว", "ไป"] * 700
 
 
-def test_labels_of_runs_are_those_of_their_pieces() -> None:
+def test_labels_of_runs_are_those_of_their_units() -> None:
     cut = [(0, 2), (2, 3), (4, 6), (6, 9), (9, 10), (12, 13)]
     assert [list(run) for run in runs_of(cut)] == [cut[:2], cut[2:5], cut[5:]]
     assert not list(runs_of([]))
@@ -321,8 +321,7 @@ def test_best_has_few_words_that_end_inside_a_piece() -> None:
     found = read_segmented(Path(os.environ["ONOMAST_DATA"]) / "thai_best" / "encyclopedia.txt.gz")
     assert len(found.lines) == 50_134
     hidden = sum(
-        len({start for start, _ in line.words} - {start for start, _ in pieces(line.text)})
-        for line in found.lines[::20]
+        len({start for start, _ in line.words} - {start for start, _ in units(line.text)}) for line in found.lines[::20]
     )
     words = sum(len(line.words) for line in found.lines[::20])
     assert 0 < hidden < words / 2000

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from onomast.apps.bulk import read_pieces
-from onomast.apps.train import read_said
 from onomast.data.catalogue import resolve
 from onomast.data.formats.registry import WRITERS, write, writer_of
 from onomast.data.input_file import write_chunks
+from onomast.data.named_files import read_reported
+from onomast.data.raw_text import read_blocks
 from onomast.data.transliteration.scripts import convert_token, require_script, rewritten
 from onomast.sentence import Sentence
 
@@ -66,7 +66,7 @@ def convert_file(file: str, script: str, out: str, say: Callable[[str], None], *
     written. Raises OnomastError for an unknown script, MissingExtra, DataError for a file that cannot be read.
     """
     require_script(script)
-    reading = read_said(file, say, columns=columns)
+    reading = read_reported(file, say, columns=columns)
     tally = Tally(script)
     name = "jsonl" if reading.format in _RECORDS else reading.format
     format = writer_of(out) or (name if name in WRITERS else "columns")
@@ -85,7 +85,7 @@ def convert_text(file: str, script: str, out: str) -> Tally:
     """Write raw text in another script, word by word; white space stays as it is. It streams."""
     require_script(script)
     tally = Tally(script)
-    write_chunks(out, _in_script(read_pieces(resolve(file)), tally))
+    write_chunks(out, _in_script(read_blocks(resolve(file)), tally))
     return tally
 
 

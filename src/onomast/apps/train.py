@@ -11,10 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from onomast.apps.bulk import sentences_of_text
 from onomast.corpus import Corpus
-from onomast.data.catalogue import language_of, resolve
-from onomast.data.formats.registry import Reading, read_file
+from onomast.data.catalogue import resolve
+from onomast.data.named_files import read_named_text, read_reported, repair_counts
 from onomast.data.transfer.label_alignment import align
 from onomast.errors import DataError, ModelError, RecipeError
 from onomast.files import write_text
@@ -77,7 +76,7 @@ def train(order: Order, say: Say) -> Trained:
     Raises DataError, RecipeError or ModelError; what was in `out` before stays until the new tagger is complete.
     """
     corpus = _corpus(order, say)
-    test = None if order.test is None else read_said(order.test, say, columns=order.columns)
+    test = None if order.test is None else read_reported(order.test, say, columns=order.columns)
     corpus = replace(corpus, test=() if test is None else test.sentences)
     checkpoints = order.out / "checkpoints"
     if checkpoints.exists() and not order.resume:
@@ -95,7 +94,7 @@ def train(order: Order, say: Say) -> Trained:
     report = None
     if test is not None:
         report, _ = evaluate(tagger, test.sentences, known, train_seconds=history.seconds)
-        report = replace(report, repairs=repairs(test))
+        report = replace(report, repairs=repair_counts(test))
     _write_card(order, corpus, recipe, history, report)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return Trained(history, report)
@@ -118,31 +117,9 @@ def evaluate(
 def evaluate_folder(model: Path, test: str, say: Say, *, columns: str | None = None) -> Scored:
     """Load a tagger and score it on a file; the folder's fingerprints tell unseen entities and leaked sentences."""
     tagger = load_tagger(model)
-    reading = read_said(test, say, columns=columns)
+    reading = read_reported(test, say, columns=columns)
     report, predicted = evaluate(tagger, reading.sentences, _load_known(model))
-    return Scored(replace(report, repairs=repairs(reading)), reading.sentences, predicted)
-
-
-def read_said(name: str, say: Say, *, columns: str | None = None, language: str | None = None) -> Reading:
-    """Read FILE (a path, `sample:` or `data:` name, `-`), saying how it was understood and what was mended."""
-    reading = read_named(name, columns=columns, language=language)
-    say(f"{name}: {len(reading.sentences):,} sentences; {reading.guess}")
-    for kind, number in repairs(reading).items():
-        say(f"{name}: {number:,} repairs of kind {kind} (`onomast check {name}` lists them)")
-    return reading
-
-
-def read_named(name: str, *, columns: str | None = None, language: str | None = None) -> Reading:
-    """The reading of a path, a `sample:` or `data:` name, or `-`."""
-    return read_file(resolve(name), columns=columns, language=language or language_of(name))
-
-
-def repairs(reading: Reading) -> dict[str, int]:
-    """Number of repairs by kind."""
-    counted: dict[str, int] = {}
-    for repair in reading.repairs:
-        counted[repair.kind] = counted.get(repair.kind, 0) + 1
-    return counted
+    return Scored(replace(report, repairs=repair_counts(reading)), reading.sentences, predicted)
 
 
 def _save_known(folder: Path, corpus: Corpus) -> Known:
@@ -174,7 +151,7 @@ def _corpus(order: Order, say: Say) -> Corpus:
     """The target's sentences, and the sources as they are; a sentence without a language gets its source's name."""
 
     def sentences(name: str | None) -> tuple[Sentence, ...]:
-        return () if name is None else read_said(name, say, columns=order.columns).sentences
+        return () if name is None else read_reported(name, say, columns=order.columns).sentences
 
     if order.train is None and not order.sources:
         raise DataError("there is nothing to train on; give TRAIN, or --source FILE for a tagger of sources alone")
@@ -232,7 +209,7 @@ def _raw_sentences(order: Order, recipe: Recipe, say: Say) -> list[Sentence]:
     kept: list[Sentence] = []
     seen, wanted = 0, 2 * recipe.self_training.sentences
     for name in order.raw:
-        for sentence in sentences_of_text(name):
+        for sentence in read_named_text(name):
             seen += 1
             if len(kept) < wanted:
                 kept.append(sentence)

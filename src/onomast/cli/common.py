@@ -28,13 +28,10 @@ def say(line: str) -> None:
 
 
 def named(name: str, columns: str | None, orphan: Orphan = "conlleval") -> Any:
-    """Read a FILE, saying what was guessed."""
-    from onomast.data.catalogue import language_of, resolve
-    from onomast.data.formats.registry import read_file
+    """Read a FILE, reporting what was guessed and repaired."""
+    from onomast.data.named_files import read_reported
 
-    reading = read_file(resolve(name), columns=columns, orphan=orphan, language=language_of(name))
-    say(f"{name}: {len(reading.sentences):,} sentences; {reading.guess}")
-    return reading
+    return read_reported(name, say, columns=columns, orphan=orphan)
 
 
 def words_of(name: str) -> list[str]:

@@ -11,7 +11,7 @@ from onomast.cli.common import Json, emit_json, say
 
 app = typer.Typer(no_args_is_help=True, help="Split raw text into sentences and tokens; learn to cut it into words.")
 
-_NAMES = "`unicode`, `spaces`, `clusters`, `syllables` ..., or the folder of a learned one."
+_NAMES = "`unicode`, `spaces`, `clusters` ..., or the folder of a learned one."
 Words = Annotated[
     list[str], typer.Argument(metavar="FILE...", help="Text cut into words by | (BEST) or spaces, or a labelled file.")
 ]

@@ -50,11 +50,10 @@ def transfer_rank(
 
 def _text(name: str) -> Corpus:
     """Raw text as a corpus of bare sentences."""
-    from onomast.apps.bulk import read_pieces, stream_text
     from onomast.corpus import Corpus
-    from onomast.data.catalogue import language_of, resolve
+    from onomast.data.named_files import read_named_text
 
-    sentences = tuple(stream_text(read_pieces(resolve(name)), source=name, language=language_of(name)))
+    sentences = tuple(read_named_text(name))
     say(f"{name}: {len(sentences):,} sentences of raw text")
     return Corpus(name, sentences)
 

@@ -17,7 +17,7 @@ from onomast.tags import Tag
 
 
 @dataclass(frozen=True, order=True)
-class Entry:
+class DictionaryEntry:
     """One entity of a dictionary: its words, and their part-of-speech tags where they are known."""
 
     tokens: tuple[str, ...]
@@ -41,16 +41,16 @@ def augment(corpus: Corpus, settings: Augment, seed: int = 0) -> Corpus:
     return dataclasses.replace(corpus, train=(*corpus.train, *new)) if new else corpus
 
 
-def entries_of(sentences: Sequence[Sentence], settings: Augment) -> dict[str, list[Entry]]:
+def entries_of(sentences: Sequence[Sentence], settings: Augment) -> dict[str, list[DictionaryEntry]]:
     """The dictionary: for each label the entities of the sentences and of the files, each once, sorted.
 
     Raises RecipeError for a file that cannot be read.
     """
-    found: dict[str, set[Entry]] = {}
+    found: dict[str, set[DictionaryEntry]] = {}
     for sentence in sentences:
         for span in _whole_spans(sentence):
             pos = () if sentence.pos is None else sentence.pos[span.start : span.end]
-            found.setdefault(span.label, set()).add(Entry(sentence.tokens[span.start : span.end], pos))
+            found.setdefault(span.label, set()).add(DictionaryEntry(sentence.tokens[span.start : span.end], pos))
     for label, file in settings.lists.items():
         try:
             lines = Path(file).read_text(encoding="utf-8").splitlines()
@@ -59,7 +59,7 @@ def entries_of(sentences: Sequence[Sentence], settings: Augment) -> dict[str, li
             raise RecipeError(f"{file} cannot be read ({error}); expected UTF-8, an entry a line", key=key) from None
         known = {entry.tokens for entry in found.get(label, ())}
         listed = {tuple(line.split()) for line in lines if line.strip()} - known
-        found.setdefault(label, set()).update(map(Entry, listed))
+        found.setdefault(label, set()).update(map(DictionaryEntry, listed))
     return {label: sorted(entries) for label, entries in sorted(found.items())}
 
 
@@ -121,7 +121,7 @@ def _whole_spans(sentence: Sentence) -> Iterator[Span]:
             yield span
 
 
-def _with_entries(sentence: Sentence, entries: dict[str, list[Entry]], rng: random.Random) -> Sentence:
+def _with_entries(sentence: Sentence, entries: dict[str, list[DictionaryEntry]], rng: random.Random) -> Sentence:
     """A copy with every whole entity replaced; without POS where those of an entry cannot be known."""
     tokens, tags = list(sentence.tokens), list(sentence.tags or ())
     pos = None if sentence.pos is None else list(sentence.pos)

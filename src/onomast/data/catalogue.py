@@ -25,11 +25,12 @@ RAW_FILES = "https://raw.githubusercontent.com"  # where files of a GitHub repos
 _CATALOGUE = Path(__file__).with_name("catalogue.toml")
 _SAMPLES = Path(__file__).parent.parent / "samples"
 _SPLITS = {"val": "dev", "valid": "dev", "validation": "dev", "devel": "dev", "eval": "dev"}
+_NOT_CORPORA = ("languages", "samples")  # tables of the catalogue
 _SECONDS = 30  # without an answer from the server
 
 
 @dataclass(frozen=True)
-class File:
+class CorpusFile:
     """One file of a corpus."""
 
     name: str
@@ -44,7 +45,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Entry:
+class NamedCorpus:
     """One corpus."""
 
     name: str
@@ -54,7 +55,7 @@ class Entry:
     licence: str
     """As its authors state it."""
     labels: tuple[str, ...]
-    files: tuple[File, ...]
+    files: tuple[CorpusFile, ...]
     note: str = ""
 
     @property
@@ -63,10 +64,12 @@ class Entry:
         return tuple(sorted({file.language for file in self.files if file.language}))
 
 
-def entries() -> list[Entry]:
+def entries() -> list[NamedCorpus]:
     """All corpora, by name."""
     table = _table(_CATALOGUE)
-    return [_entry(name, corpus) for name, corpus in sorted(table.items()) if name not in ("languages", "samples")]
+    return [
+        _named_corpus(name, corpus) for name, corpus in sorted(table.items()) if name not in ("languages", "samples")
+    ]
 
 
 def resolve(name: str) -> Path:
@@ -80,15 +83,15 @@ def resolve(name: str) -> Path:
         return _sample(rest)
     if not colon or kind != "data":
         return Path(name)
-    entry, files = _find(rest)
+    corpus, files = _find(rest)
     if len(files) > 1:
-        choices = ", ".join(f"data:{entry.name}/{file.name}" for file in files)
+        choices = ", ".join(f"data:{corpus.name}/{file.name}" for file in files)
         raise DataError(f"{len(files)} files have this name; expected one of {choices}", path=name)
-    places = [folder / entry.name / files[0].path for folder in (_mirror(), cache()) if folder is not None]
+    places = [folder / corpus.name / files[0].path for folder in (_mirror(), cache()) if folder is not None]
     for path in places:
         if path.is_file():
             return path
-    raise DataError(f"is not here; fetch it with: onomast data fetch {entry.name}/{files[0].name}", path=name)
+    raise DataError(f"is not here; fetch it with: onomast data fetch {corpus.name}/{files[0].name}", path=name)
 
 
 def language_of(name: str) -> str | None:
@@ -110,11 +113,11 @@ def fetch(name: str, *, to: Path | None = None) -> Path:
     default: the cache. Files that are there already and whole are kept. Every file is checked against its SHA-256 and
     gets its name only then. Raises DataError.
     """
-    entry, files = _find(name.removeprefix("data:"))
-    folder = (to or cache()) / entry.name
+    corpus, files = _find(name.removeprefix("data:"))
+    folder = (to or cache()) / corpus.name
     mirror = _mirror()
     before = 0
-    with progress(f"fetching {entry.name}", sum(file.bytes for file in files)) as advance:
+    with progress(f"fetching {corpus.name}", sum(file.bytes for file in files)) as advance:
         for file in files:
 
             def report(done: float, before: int = before, name: str = file.name) -> None:
@@ -122,7 +125,7 @@ def fetch(name: str, *, to: Path | None = None) -> Path:
 
             target = folder / file.path
             if not (target.is_file() and _sha256(target) == file.sha256):
-                _fetch_file(entry, file, target, mirror, report)
+                _fetch_file(corpus, file, target, mirror, report)
             before += file.bytes
     return folder
 
@@ -141,41 +144,41 @@ def to_json() -> list[dict[str, Any]]:
     """The catalogue as JSON-ready rows."""
     return [
         {
-            "name": entry.name,
-            "title": entry.title,
-            "languages": list(entry.languages),
-            "labels": list(entry.labels),
-            "licence": entry.licence,
-            "homes": list(entry.homes),
-            "note": entry.note,
+            "name": corpus.name,
+            "title": corpus.title,
+            "languages": list(corpus.languages),
+            "labels": list(corpus.labels),
+            "licence": corpus.licence,
+            "homes": list(corpus.homes),
+            "note": corpus.note,
             "files": [
-                {"name": f"data:{entry.name}/{file.name}", "language": file.language, "url": file.url}
+                {"name": f"data:{corpus.name}/{file.name}", "language": file.language, "url": file.url}
                 | {"bytes": file.bytes, "sha256": file.sha256}
-                for file in entry.files
+                for file in corpus.files
             ],
         }
-        for entry in entries()
+        for corpus in entries()
     ]
 
 
 def render_entries() -> str:
     """The catalogue for a terminal: one paragraph per corpus."""
     paragraphs = []
-    for entry in entries():
-        names = _shortened([file.name for file in entry.files])
-        labels = ", ".join(entry.labels[:12]) + (
-            f" and {len(entry.labels) - 12} more" if len(entry.labels) > 12 else ""
+    for corpus in entries():
+        names = _shortened([file.name for file in corpus.files])
+        labels = ", ".join(corpus.labels[:12]) + (
+            f" and {len(corpus.labels) - 12} more" if len(corpus.labels) > 12 else ""
         )
         lines = [
-            f"data:{entry.name}",
-            f"  {entry.title}",
-            f"  languages  {' '.join(entry.languages)}",
+            f"data:{corpus.name}",
+            f"  {corpus.title}",
+            f"  languages  {' '.join(corpus.languages)}",
             f"  labels     {labels or 'none'}",
             f"  files      {names}",
-            f"  licence    {entry.licence}",
-            *(f"  home       {home}" for home in entry.homes),
+            f"  licence    {corpus.licence}",
+            *(f"  home       {home}" for home in corpus.homes),
         ]
-        paragraphs.append("\n".join(lines + ([f"  note       {entry.note}"] if entry.note else [])))
+        paragraphs.append("\n".join(lines + ([f"  note       {corpus.note}"] if corpus.note else [])))
     samples = " ".join(f"sample:{path.parent.name}/{path.stem}" for path in sorted(_SAMPLES.glob("*/*.conll")))
     return "\n\n".join([*paragraphs, f"Shipped with Onomast: {samples}"])
 
@@ -205,7 +208,7 @@ def _table(path: Path) -> Mapping[str, Any]:
         return tomllib.load(handle)
 
 
-def _entry(name: str, table: Mapping[str, Any]) -> Entry:
+def _named_corpus(name: str, table: Mapping[str, Any]) -> NamedCorpus:
     parts: Mapping[str, Mapping[str, str]] = table.get("parts", {})
     files = []
     homes: dict[str, None] = {}
@@ -220,8 +223,8 @@ def _entry(name: str, table: Mapping[str, Any]) -> Entry:
             if "from" in file:
                 repository = own["home"].removeprefix("https://github.com/")
                 url = f"{RAW_FILES}/{repository}/{own['commit']}/{quote(file['from'])}"
-        files.append(File(key, file["path"], url, file["bytes"], file["sha256"], own.get("language")))
-    return Entry(
+        files.append(CorpusFile(key, file["path"], url, file["bytes"], file["sha256"], own.get("language")))
+    return NamedCorpus(
         name,
         table["title"],
         tuple(homes),
@@ -232,24 +235,24 @@ def _entry(name: str, table: Mapping[str, Any]) -> Entry:
     )
 
 
-def _find(name: str) -> tuple[Entry, list[File]]:
+def _find(name: str) -> tuple[NamedCorpus, list[CorpusFile]]:
     """The corpus and those of its files that `NAME[/PART][/SPLIT]` names: at least one. Raises DataError."""
     first, *rest = name.strip("/").split("/")
     table = _table(_CATALOGUE)
-    known = sorted(set(table) - {"languages", "samples"})
+    known = sorted(set(table) - {*_NOT_CORPORA})
     if first not in known:
         raise DataError(f"there is no corpus {first!r}; {nearest(first, known)}", path=f"data:{name}")
-    entry = _entry(first, table[first])
-    files = [file for file in entry.files if _matches(rest, file, table["languages"])]
+    corpus = _named_corpus(first, table[first])
+    files = [file for file in corpus.files if _matches(rest, file, table["languages"])]
     if not files:
         wrong = "/".join(rest)
-        names = [file.name for file in entry.files]
+        names = [file.name for file in corpus.files]
         close = "".join(f"did you mean {near!r}? " for near in difflib.get_close_matches(wrong, names, n=1, cutoff=0.5))
         raise DataError(f"{first} has no file {wrong!r}; {close}known: {_shortened(names)}", path=f"data:{name}")
-    return entry, files
+    return corpus, files
 
 
-def _matches(asked: list[str], file: File, languages: Mapping[str, list[str]]) -> bool:
+def _matches(asked: list[str], file: CorpusFile, languages: Mapping[str, list[str]]) -> bool:
     """Do the parts of a name lead to this file? A part is also known by its language, in every way it is written."""
     parts = file.name.split("/")
     if len(asked) > len(parts):
@@ -277,13 +280,13 @@ def _mirror() -> Path | None:
 
 
 def _fetch_file(
-    entry: Entry, file: File, target: Path, mirror: Path | None, advance: Callable[[float], object]
+    corpus: NamedCorpus, file: CorpusFile, target: Path, mirror: Path | None, advance: Callable[[float], object]
 ) -> None:
-    name = f"data:{entry.name}/{file.name}"
+    name = f"data:{corpus.name}/{file.name}"
     if mirror is None and file.url is None:
         raise DataError(
             "is not published as one file, so it cannot be downloaded; set ONOMAST_DATA to a folder that holds "
-            f"{entry.name}/{file.path}",
+            f"{corpus.name}/{file.path}",
             path=name,
         )
     with _checked(target, file.sha256, name) as partial:
@@ -291,7 +294,7 @@ def _fetch_file(
             _download(str(file.url), partial, name, advance)
             return
         try:
-            shutil.copyfile(mirror / entry.name / file.path, partial)
+            shutil.copyfile(mirror / corpus.name / file.path, partial)
         except FileNotFoundError as error:
             raise DataError(
                 f"ONOMAST_DATA has no file {error.filename}; unset ONOMAST_DATA to download it", path=name

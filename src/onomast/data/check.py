@@ -88,7 +88,7 @@ def fix(reading: Reading, out: Path) -> list[str]:
     """
     write(reading.sentences, out, style=reading.style or "iob2")
     lines = [
-        f"{reading.path}:{repair.line}: {repair.kind}: {repair.found!r} became {repair.made!r}"
+        f"{reading.path}:{repair.line}: {repair.kind}: {repair.before!r} became {repair.after!r}"
         for repair in reading.repairs
     ]
     return [*lines, f"wrote {out}: {len(reading.sentences):,} sentences, {len(reading.repairs):,} changes"]
@@ -96,8 +96,8 @@ def fix(reading: Reading, out: Path) -> list[str]:
 
 def _repairs(reading: Reading) -> Iterator[Finding]:
     for repair in reading.repairs:
-        detail = f"read as {repair.made!r}"
-        yield Finding(repair.kind, f"{reading.path}:{repair.line}", _visible(repair.found), detail)
+        detail = f"read as {repair.after!r}"
+        yield Finding(repair.kind, f"{reading.path}:{repair.line}", _visible(repair.before), detail)
 
 
 def _rare_labels(reading: Reading) -> Iterator[Finding]:

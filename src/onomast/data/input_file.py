@@ -1,6 +1,7 @@
-"""Bytes -> numbered lines: gzip, byte-order marks, line ends; bytes that are not UTF-8 are named.
+"""Bytes -> numbered lines: gzip, byte-order marks, line ends; bytes that are not UTF-8 are an error with their place.
 
-What every reader shares: where a line came from (`Source`), what was asked (`Request`), what was mended (`Log`).
+What all readers share: the open file (`InputFile`), the caller's options (`ReadOptions`), and the record of what was
+guessed and repaired (`ReadLog`).
 """
 
 from __future__ import annotations
@@ -52,12 +53,14 @@ class Repair:
     """1-based line of the file; 0 where a format has no lines."""
     kind: str
     """One of `REPAIR_KINDS`."""
-    found: str
-    made: str
+    before: str
+    """What the file holds."""
+    after: str
+    """What it was read as."""
 
 
 @dataclass(frozen=True)
-class Request:
+class ReadOptions:
     """What the caller said about a file; None: find out."""
 
     columns: tuple[str, ...] | None = None
@@ -68,20 +71,20 @@ class Request:
 
 
 @dataclass
-class Log:
+class ReadLog:
     """What a reader found out along the way."""
 
     on_repair: Callable[[Repair], object] | None = None
     style: Style | None = None
     guess: list[str] = field(default_factory=list)
 
-    def repair(self, line: int, kind: str, found: str, made: str) -> None:
+    def repair(self, line: int, kind: str, before: str, after: str) -> None:
         """Tell of one mended place."""
         if self.on_repair is not None:
-            self.on_repair(Repair(line, kind, found, made))
+            self.on_repair(Repair(line, kind, before, after))
 
 
-class Source:
+class InputFile:
     """One open file, or standard input for "-". Raises DataError for everything that keeps it from being read."""
 
     def __init__(self, path: str) -> None:
@@ -103,7 +106,7 @@ class Source:
         return DataError(message, path=self.name, line=line)
 
     @contextmanager
-    def opened(self) -> Iterator[Source]:
+    def opened(self) -> Iterator[InputFile]:
         """Open the file, undo gzip, and close it at the end; system and gzip errors become DataErrors."""
         try:
             if self.path == STANDARD_INPUT:

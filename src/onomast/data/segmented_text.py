@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from onomast.data.formats.registry import stream
-from onomast.data.input_file import Source
+from onomast.data.input_file import InputFile
 from onomast.data.tokenize import TextSpan, is_unspaced
 from onomast.errors import DataError, nearest
 
@@ -104,8 +104,8 @@ def _with_spaces(words: Sequence[str]) -> list[str]:
 
 def _read_bars(path: str) -> Iterator[list[str] | None]:
     is_verse = False
-    with Source(path).opened() as source:
-        for _, line in source.lines():
+    with InputFile(path).opened() as file:
+        for _, line in file.lines():
             touched = is_verse or _VERSE in line
             if touched or _PROSE in line:
                 is_verse = touched and line.rfind(_PROSE) <= line.rfind(_VERSE)
@@ -115,8 +115,8 @@ def _read_bars(path: str) -> Iterator[list[str] | None]:
 
 
 def _read_spaces(path: str) -> Iterator[list[str]]:
-    with Source(path).opened() as source:
-        for _, line in source.lines():
+    with InputFile(path).opened() as file:
+        for _, line in file.lines():
             yield _with_spaces(line.split())
 
 
@@ -126,8 +126,8 @@ def _read_labelled(path: str) -> Iterator[list[str]]:
 
 
 def _guess(path: str) -> str:
-    with Source(path).opened() as source:
-        sample = [line for line in source.sample(_SAMPLE) if line.strip()]
+    with InputFile(path).opened() as file:
+        sample = [line for line in file.sample(_SAMPLE) if line.strip()]
     if 2 * sum(_BAR in line for line in sample) > len(sample):
         return "bars"
     # Labelled files: one token a line, or JSON.

@@ -57,7 +57,7 @@ _TOKEN = regex.compile(
     regex.VERBOSE | regex.VERSION1,
 )
 
-_PIECE = regex.compile(
+_UNIT = regex.compile(
     rf"""
     (?P<complex>(?:{_COMPLEX}{_TAIL})++)
   | (?:{_LETTER}{_TAIL})++
@@ -123,9 +123,9 @@ def clusters(text: str) -> list[TextSpan]:
     return _tokens(text, _orthographic_cut)
 
 
-def pieces(text: str) -> list[TextSpan]:
+def units(text: str) -> list[TextSpan]:
     """Cut into what a learned segmenter joins: as `tokenize`, but each mark, number and run of letters alone."""
-    return _tokens(text, _syllable_cut, _PIECE)
+    return _tokens(text, _syllable_cut, _UNIT)
 
 
 def spaces(text: str) -> list[TextSpan]:
@@ -260,6 +260,7 @@ def segment(text: str, segmenter: str | Segmenter = "unicode") -> list[list[Text
 
 def named_segmenter(name: str) -> Segmenter:
     """A segmenter of `SEGMENTERS`. Raises OnomastError naming the nearest. (`taggers.segmenter` finds learned ones.)"""
+    name = _OLD_NAMES.get(name, name)
     if name not in SEGMENTERS:
         raise OnomastError(f"there is no segmenter {name!r}; {nearest(name, SEGMENTERS)}")
     return SEGMENTERS[name]
@@ -340,11 +341,11 @@ def _is_abbreviation(word: str, mark: str) -> bool:
 
 SEGMENTERS: dict[str, Segmenter] = {
     "unicode": tokenize,
-    "syllables": tokenize,
     "clusters": clusters,
     "spaces": spaces,
     "characters": characters,
     "uax29": uax29,
     "thai-words": thai_words,
 }
-"""Name -> text to token spans. `syllables` is `unicode`, for those who want Burmese syllables and say so."""
+"""Name -> text to token spans."""
+_OLD_NAMES = {"syllables": "unicode"}  # still read

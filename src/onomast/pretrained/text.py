@@ -13,7 +13,7 @@ from typing import TextIO
 import regex
 
 from onomast.data.formats.registry import read_file
-from onomast.data.raw_text import Exclusion, guess_segmenter, raw_lines
+from onomast.data.raw_text import Exclusion, RawLines, guess_segmenter
 from onomast.data.tokenize import SEGMENTERS
 from onomast.data.transliteration.scripts import convert_token, require_script
 from onomast.errors import DataError, OnomastError
@@ -81,7 +81,7 @@ def gather(
             text = found[language] = LanguageText(folder / f"{number}.learnt", folder / f"{number}.held-out")
             with _written(text.learnt) as learnt, _written(text.held_out) as held_out:
                 spare = ""
-                for line in (piece for path in paths for piece in _pieces(reader.read(Path(path)), exclusion)):
+                for line in (part for path in paths for part in _remainders(reader.read(Path(path)), exclusion)):
                     words = [convert_token(word, script).text if script else word for word in line]
                     made = " ".join("_".join(word.split()) or "_" for word in words) + "\n"
                     data = made.encode("utf-8", "surrogatepass")
@@ -126,21 +126,18 @@ class TextReader:
         segmenter = guess_segmenter([path])
         self.say(f"{path}: raw text, cut into words by `{segmenter}`")
         cut = SEGMENTERS[segmenter]
-        for data in raw_lines(path):
-            try:
-                line = unicodedata.normalize("NFC", data.decode("utf-8"))
-            except UnicodeDecodeError:
-                self.skipped += 1
-                continue
+        lines = RawLines([path])
+        for line in lines:
             if _MARKUP.fullmatch(line):
                 self.skipped += 1
                 continue
             yield [line[start:end] for start, end in cut(line)]
+        self.skipped += lines.skipped
 
 
-def _pieces(lines: Iterable[list[str]], exclusion: Exclusion) -> Iterator[list[str]]:
+def _remainders(lines: Iterable[list[str]], exclusion: Exclusion) -> Iterator[list[str]]:
     for line in lines:
-        yield from exclusion.pieces(line)
+        yield from exclusion.remainders(line)
 
 
 def _written(path: Path) -> TextIO:

@@ -16,7 +16,7 @@ from typing import Self
 import regex
 
 from onomast.data.segmented_text import SegmentedLine
-from onomast.data.tokenize import SEGMENTERS, Segmenter, TextSpan, named_segmenter, pieces
+from onomast.data.tokenize import SEGMENTERS, Segmenter, TextSpan, named_segmenter, units
 from onomast.errors import DataError, ModelError, OnomastError, nearest
 from onomast.files import atomic_path
 from onomast.recipe import Linear
@@ -94,7 +94,7 @@ class WordSegmenter:
     def __call__(self, text: str) -> list[TextSpan]:
         """The words, as spans: in order, disjoint, and everything that shows is in one of them."""
         words: list[TextSpan] = []
-        for run in runs_of(pieces(text)):
+        for run in runs_of(units(text)):
             for begins, (start, end) in zip(self._labels([text[slice(*piece)] for piece in run]), run, strict=True):
                 if begins:
                     words.append((start, end))
@@ -151,7 +151,7 @@ def train_segmenter(
 
     def instances() -> Iterator[Instance]:
         for line in lines:
-            cut = pieces(line.text)
+            cut = units(line.text)
             starts = {start for start, _ in line.words}
             counts["lines"] += 1
             counts["words"] += len(starts)

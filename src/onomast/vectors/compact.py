@@ -1,11 +1,12 @@
 """What is left of a vectors file: the rows that are needed and a table of n-grams, so that every word gets a vector.
 
-A saved tagger holds one, as tensors; `onomast vectors prune` writes one to a file (safetensors layout, no pickle).
+A saved tagger holds one, as tensors; `onomast vectors prune` writes one to a file (safetensors, no pickle).
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +24,7 @@ from onomast.vectors.lookup import (
     UNKNOWN,
     Flags,
     Kinds,
-    Source,
+    VectorRows,
     batches,
     rows_of,
     take_first,
@@ -33,11 +34,10 @@ from onomast.vectors.subword_ngrams import LONGEST_NGRAM, Floats, Integers, Subw
 Stored = npt.NDArray[Any]  # float16, or float32 where values are too large for it
 
 _KIND = "vectors 1"
+_MARK = re.compile(rb'"__metadata__": ?\{"onomast"')
 _DICTIONARY = 500_000  # the most frequent words, whose n-grams are counted
 _CANDIDATES = 8  # times as many common n-grams are weighed as are kept
 _ROWS = 10_000  # n-gram rows in memory at once
-_TYPES = {"F16": np.float16, "F32": np.float32, "I64": np.int64, "U8": np.uint8}
-_LONGEST_HEADER = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -142,25 +142,25 @@ class CompactVectors:
         return cls(tuple(words), rows, kinds, subwords, buckets, ngrams, path)
 
 
-def compacted(source: Source, words: Sequence[str], *, ngram_rows: int, word_rows: int) -> CompactVectors:
+def compacted(table: VectorRows, words: Sequence[str], *, ngram_rows: int, word_rows: int) -> CompactVectors:
     """Keep the rows of `words`, of the `word_rows` most frequent others, and `ngram_rows` n-grams; half precision.
 
     Words without a vector are left out. The n-grams kept are those with the largest
     sqrt(number of distinct words it occurs in) * length of its row: common ones, and of these the ones that say most.
     """
-    asked = list(dict.fromkeys([*words, *source.first(word_rows)]))
-    rows, kinds = rows_of(source, asked)
+    asked = list(dict.fromkeys([*words, *table.first(word_rows)]))
+    rows, kinds = rows_of(table, asked)
     present = np.flatnonzero(kinds != UNKNOWN)
-    buckets = _frequent_buckets(source, words, ngram_rows)
-    ngrams, _ = source.gather(buckets)
+    buckets = _frequent_buckets(table, words, ngram_rows)
+    ngrams, _ = table.gather(buckets)
     return CompactVectors(
         tuple(asked[number] for number in present.tolist()),
         _halved(rows[present]),
         kinds[present],
-        source.subwords,
+        table.subwords,
         buckets,
         _halved(ngrams),
-        source.path,
+        table.path,
     )
 
 
@@ -171,14 +171,14 @@ def write_compact(vectors: CompactVectors, path: str | Path) -> None:
 
 
 def packed_vectors(vectors: CompactVectors) -> bytes:
-    """The contents of a file in the safetensors layout, words as UTF-8 text with NUL between them."""
+    """The contents of a file in the safetensors, words as UTF-8 text with NUL between them."""
     text = "\0".join(vectors.words).encode("utf-8", "surrogatepass")
     return pack({**vectors.tensors(), "words": np.frombuffer(text, np.uint8)}, _KIND)
 
 
 def is_compact(head: bytes) -> bool:
     """Does a file that begins so look like one of `write_compact`?"""
-    return head[8:9] == b"{" and b'"__metadata__": {"onomast"' in head[8:200]
+    return head[8:9] == b"{" and _MARK.search(head[8:200]) is not None
 
 
 def read_compact(path: str | Path) -> CompactVectors:
@@ -201,44 +201,33 @@ def unpacked_vectors(data: bytes, *, path: str | Path) -> CompactVectors:
 
 
 def pack(arrays: Mapping[str, npt.NDArray[Any]], kind: str) -> bytes:
-    """Arrays in the safetensors layout, marked as being of a kind; the same arrays give the same bytes."""
-    names = {np.dtype(code): name for name, code in _TYPES.items()}
-    header: dict[str, Any] = {"__metadata__": {"onomast": kind}}
-    position = 0
-    for name, array in arrays.items():
-        end = position + array.nbytes
-        header[name] = {"dtype": names[array.dtype], "shape": list(array.shape), "data_offsets": [position, end]}
-        position = end
-    encoded = json.dumps(header).encode()
-    encoded += b" " * (-len(encoded) % 8)
-    contents = [len(encoded).to_bytes(8, "little"), encoded]
-    return b"".join([*contents, *(np.ascontiguousarray(array).tobytes() for array in arrays.values())])
+    """Arrays as the contents of a safetensors file that names its kind; the same arrays give the same bytes."""
+    from safetensors.numpy import save
+
+    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, {"onomast": kind})
 
 
 def unpack(data: bytes, kind: str) -> dict[str, npt.NDArray[Any]]:
-    """The inverse of `pack`. Raises ValueError, KeyError, TypeError, AttributeError, IndexError or RecursionError."""
-    size = int.from_bytes(data[:8], "little")
-    if size > _LONGEST_HEADER:
-        raise ValueError(f"a header of {size} bytes")
-    header = json.loads(data[8 : 8 + size])
-    if header.pop("__metadata__") != {"onomast": kind}:
-        raise ValueError("it is of another version of onomast")
-    body = data[8 + size :]
-    return {name: _array(entry, body) for name, entry in header.items()}
+    """The inverse of `pack`. Raises ValueError for damaged contents, and for those of another kind."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        arrays = load(data)
+    except (SafetensorError, KeyError, OverflowError) as error:  # KeyError: a type that numpy lacks
+        raise ValueError(str(error)) from None
+    # `load` has checked the header; only the library's reader of files, not that of bytes, gives the metadata.
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    if header.get("__metadata__") != {"onomast": kind}:
+        raise ValueError(f"not of the kind {kind!r} of this version of onomast")
+    return arrays
 
 
-def _array(entry: Mapping[str, Any], data: bytes) -> npt.NDArray[Any]:
-    start, end = entry["data_offsets"]
-    if not 0 <= start <= end <= len(data):
-        raise ValueError("the file is cut off")
-    return np.frombuffer(data[start:end], _TYPES[entry["dtype"]]).reshape([int(size) for size in entry["shape"]])
-
-
-def _frequent_buckets(source: Source, words: Sequence[str], count: int) -> Integers:
-    subwords = source.subwords
+def _frequent_buckets(table: VectorRows, words: Sequence[str], count: int) -> Integers:
+    subwords = table.subwords
     if not subwords.present or count <= 0:
         return np.zeros(0, np.int64)
-    known = list(dict.fromkeys([*source.first(_DICTIONARY), *words]))
+    known = list(dict.fromkeys([*table.first(_DICTIONARY), *words]))
     if not known:
         return np.zeros(0, np.int64)
     # Only what occurs is counted: a file may name far more buckets than it has rows.
@@ -250,7 +239,7 @@ def _frequent_buckets(source: Source, words: Sequence[str], count: int) -> Integ
     scores = np.zeros(len(common), np.float32)
     for start in range(0, len(common), _ROWS):
         part = slice(start, start + _ROWS)
-        rows, present = source.gather(common[part])
+        rows, present = table.gather(common[part])
         scores[part] = np.sqrt(counts[part]) * np.linalg.norm(rows, axis=1) * present
     best = np.argsort(-scores, kind="stable")[:count]
     return np.sort(common[best[scores[best] > 0]]).astype(np.int64)

@@ -1,7 +1,7 @@
 """Word vectors: open a file of any format, get rows of words, keep what a tagger needs.
 
-Formats: fastText .bin (`fasttext.py`); .vec, GloVe, word2vec text and binary (`vectors_text.py`); what `prune` writes
-(`vectors_compact.py`). Which one it is, is seen from the first bytes, not from the name.
+Formats: fastText .bin (`fasttext.py`); .vec, GloVe, word2vec text and binary (`word2vec_files.py`); what `prune` writes
+(`compact.py`). Which one it is, is seen from the first bytes, not from the name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from onomast.errors import DataError
 from onomast.vectors.compact import CompactVectors, compacted, is_compact, read_compact, write_compact
 from onomast.vectors.fasttext import MAGIC, FastTextFile, open_fasttext
-from onomast.vectors.lookup import KNOWN, MADE, UNKNOWN, Kinds, Source, coverage_warning, rows_of
+from onomast.vectors.lookup import KNOWN, MADE, Kinds, VectorRows, coverage_warning, rows_of
 from onomast.vectors.subword_ngrams import Floats
 from onomast.vectors.word2vec_files import BYTE_ORDER_MARK, RowFile, is_number, opened
 
@@ -42,32 +42,27 @@ _WIDEST = 1 << 16
 class Vectors:
     """An open vectors file: words -> rows, unknown words too where the file has n-grams."""
 
-    source: Source
+    table: VectorRows
 
     @property
     def path(self) -> str:
         """The file."""
-        return self.source.path
+        return self.table.path
 
     @property
     def format(self) -> str:
         """Its format, in words."""
-        return self.source.format
+        return self.table.format
 
     @property
     def width(self) -> int:
         """D: values of a vector."""
-        return self.source.width
+        return self.table.width
 
     @cached_property
     def words(self) -> list[str]:
         """Every word of the dictionary, in the order of the file: the most frequent first."""
-        return self.source.first(2**62)
-
-    def lookup(self, word: str) -> Floats | None:
-        """The vector (D,) of one word, by the rule of `rows`; None: there is none. Ask `rows` for many words."""
-        rows, kinds = self.rows([word])
-        return None if kinds[0] == UNKNOWN else rows[0]
+        return self.table.first(2**62)
 
     def rows(self, words: Sequence[str]) -> tuple[Floats, Kinds]:
         """Vectors (N, D) of words and what they are (N,): 0 none (zeros), 1 in the dictionary, 2 made of n-grams.
@@ -75,7 +70,7 @@ class Vectors:
         A word is looked up as written, then in lower case; if both are unknown, its n-grams as written are averaged.
         Text and word2vec files are read once from end to end for each call. Raises DataError for a damaged file.
         """
-        return rows_of(self.source, words)
+        return rows_of(self.table, words)
 
     def compact(
         self, words: Sequence[str], *, ngram_rows: int = NGRAM_ROWS, word_rows: int = WORD_ROWS
@@ -84,7 +79,7 @@ class Vectors:
 
         Half precision. Words that get no vector are left out.
         """
-        return compacted(self.source, words, ngram_rows=ngram_rows, word_rows=word_rows)
+        return compacted(self.table, words, ngram_rows=ngram_rows, word_rows=word_rows)
 
 
 def open_vectors(path: str | Path) -> Vectors:
@@ -154,21 +149,21 @@ class VectorsDescription:
 
 def describe_vectors(path: str | Path, words: Sequence[str] | None = None) -> VectorsDescription:
     """Read a whole vectors file, and say what it is and how many of `words` it knows. Raises DataError as `rows`."""
-    source = open_vectors(path).source
-    if isinstance(source, RowFile):
-        number, duplicates, skipped = source.tally()
+    table = open_vectors(path).table
+    if isinstance(table, RowFile):
+        number, duplicates, skipped = table.tally()
     else:
-        number = len(source.first(2**62))
-        duplicates, skipped = (source.duplicates, source.skipped) if isinstance(source, FastTextFile) else (0, 0)
+        number = len(table.first(2**62))
+        duplicates, skipped = (table.duplicates, table.skipped) if isinstance(table, FastTextFile) else (0, 0)
     ngrams = ""
-    if source.subwords.present:
-        rows = len(source.buckets) if isinstance(source, CompactVectors) else source.subwords.buckets
-        ngrams = f"{source.subwords.minn} to {source.subwords.maxn} characters, {rows:,} buckets"
+    if table.subwords.present:
+        rows = len(table.buckets) if isinstance(table, CompactVectors) else table.subwords.buckets
+        ngrams = f"{table.subwords.minn} to {table.subwords.maxn} characters, {rows:,} buckets"
     asked = list(dict.fromkeys(words or ()))
-    kinds = rows_of(source, asked)[1] if asked else np.zeros(0, np.uint8)
+    kinds = rows_of(table, asked)[1] if asked else np.zeros(0, np.uint8)
     unknown = [word for word, kind in zip(asked, kinds, strict=True) if kind != KNOWN]
     return VectorsDescription(
-        str(path), source.format, source.width, number, ngrams, duplicates, skipped,
+        str(path), table.format, table.width, number, ngrams, duplicates, skipped,
         asked=len(asked), known=int((kinds == KNOWN).sum()), made=int((kinds == MADE).sum()),
         examples=tuple(unknown[:5]), warning=coverage_warning(kinds),
     )  # fmt: skip

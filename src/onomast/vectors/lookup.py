@@ -23,7 +23,7 @@ _TOO_FEW = 0.01  # share of known words at which a file is surely the wrong one
 _LEAST = 20  # words below which shares say nothing
 
 
-class Source(Protocol):
+class VectorRows(Protocol):
     """A vectors file, or what is left of one."""
 
     @property
@@ -51,7 +51,7 @@ class Source(Protocol):
         ...
 
 
-def rows_of(source: Source, words: Sequence[str]) -> tuple[Floats, Kinds]:
+def rows_of(table: VectorRows, words: Sequence[str]) -> tuple[Floats, Kinds]:
     """Vectors (N, D) of words and their kinds (N,): 0 none (zeros), 1 in the dictionary, 2 made of n-grams.
 
     A word is looked up as written, then in lower case; if both are unknown, its n-grams as written are averaged.
@@ -59,13 +59,13 @@ def rows_of(source: Source, words: Sequence[str]) -> tuple[Floats, Kinds]:
     spelled = [*words, *(word.lower() for word in words)]
     asked = list(dict.fromkeys(spelled))
     number = {word: index for index, word in enumerate(asked)}
-    found, kinds = source.find(asked)
+    found, kinds = table.find(asked)
     exact, lower = np.split(np.array([number[word] for word in spelled], np.int64), 2)
     chosen = np.where((kinds[exact] == UNKNOWN) & (kinds[lower] == KNOWN), lower, exact)
     rows, result = found[chosen], kinds[chosen]
     missing = np.flatnonzero(result == UNKNOWN).tolist()
-    if len(missing) and source.subwords.present:
-        made = compose(source.subwords, source.gather, [words[index] for index in missing])
+    if len(missing) and table.subwords.present:
+        made = compose(table.subwords, table.gather, [words[index] for index in missing])
         rows[missing] = made
         result[missing] = np.where(made.any(axis=1), MADE, UNKNOWN)
     wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1)).tolist()
@@ -73,7 +73,7 @@ def rows_of(source: Source, words: Sequence[str]) -> tuple[Floats, Kinds]:
         raise DataError(
             f"the vector of {words[wrong[0]]!r} holds a value that is not a number; expected finite values; "
             "the file is damaged: get it again",
-            path=source.path,
+            path=table.path,
         )
     return rows, result
 

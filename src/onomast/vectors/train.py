@@ -7,7 +7,6 @@ same file, whatever PYTHONHASHSEED is.
 from __future__ import annotations
 
 import time
-import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from onomast.data.raw_text import Exclusion, guess_segmenter, raw_lines
+from onomast.data.raw_text import Exclusion, RawLines, guess_segmenter
 from onomast.data.tokenize import Segmenter, named_segmenter
 from onomast.data.transliteration.scripts import convert_token, require_script
 from onomast.errors import DataError, MissingExtra, OnomastError
@@ -94,7 +93,7 @@ def train_vectors(
             raise DataError(
                 f"{text.tokens} tokens and no word that occurs {min_count} times; expected more raw text", path=paths[0]
             )
-        with progress("Learning vectors", (epochs + 1) * text.pieces) as advance:
+        with progress("Learning vectors", (epochs + 1) * text.parts) as advance:
             model = FastText(
                 sentences=_Sentences(tokenised, advance), sg=1, vector_size=width, epochs=epochs, min_count=min_count,
                 min_n=minn, max_n=maxn, window=window, bucket=buckets, alpha=rate, sample=1e-4, workers=workers,
@@ -104,7 +103,7 @@ def train_vectors(
             save_facebook_model(model, str(temporary))
     seconds = time.monotonic() - began
     return TrainingSummary(
-        str(out), text.tokens, len(model.wv), text.exclusion.dropped, text.skipped, text.segmenter, seconds
+        str(out), text.tokens, len(model.wv), text.exclusion.dropped, text.lines.skipped, text.segmenter, seconds
     )
 
 
@@ -117,24 +116,24 @@ class _Text:
         self._cut = named_segmenter(segmenter) if isinstance(segmenter, str) else segmenter
         require_script(script)
         self.segmenter = segmenter if isinstance(segmenter, str) else "a learned segmenter"
-        self.paths, self.exclusion, self.script, self.lower = paths, exclusion, script, lower
-        self.tokens = self.pieces = self.skipped = 0
+        self.lines, self.exclusion, self.script, self.lower = RawLines(paths), exclusion, script, lower
+        self.tokens = self.parts = 0
         self._counts: dict[str, int] = {}
 
     def write(self, path: Path) -> None:
-        """Write one piece a line, tokens separated by spaces."""
+        """Write one part of a line on each line, tokens separated by spaces."""
         cut = self._cut
         with path.open("w", encoding="utf-8", newline="\n") as out, progress("Cutting text", None) as advance:
-            for number, line in enumerate(self._lines()):
-                for piece in self.exclusion.pieces([line[start:end] for start, end in cut(line)]):
+            for number, line in enumerate(self.lines):
+                for part in self.exclusion.remainders([line[start:end] for start, end in cut(line)]):
                     if self.script:
-                        piece = [convert_token(token, self.script).text for token in piece]
+                        part = [convert_token(token, self.script).text for token in part]
                     if self.lower:
-                        piece = [token.lower() for token in piece]
-                    out.write(" ".join(piece) + "\n")
-                    self.pieces += 1
-                    self.tokens += len(piece)
-                    for token in piece:
+                        part = [token.lower() for token in part]
+                    out.write(" ".join(part) + "\n")
+                    self.parts += 1
+                    self.tokens += len(part)
+                    for token in part:
                         self._counts[token] = self._counts.get(token, 0) + 1
                 if number % 1000 == 0:
                     advance(number, f"{number:,} lines")
@@ -142,14 +141,6 @@ class _Text:
     def common(self, count: int) -> int:
         """How many words occur so often."""
         return sum(1 for found in self._counts.values() if found >= count)
-
-    def _lines(self) -> Iterator[str]:
-        for path in self.paths:
-            for line in raw_lines(Path(path)):
-                try:
-                    yield unicodedata.normalize("NFC", line.decode("utf-8"))
-                except UnicodeDecodeError:
-                    self.skipped += 1
 
 
 class _Sentences:

@@ -16,7 +16,7 @@ from typing import Any
 
 from onomast.data.formats.columns import checked_tokens
 from onomast.data.formats.marked_text import Mark, Place, annotated, sentences_of
-from onomast.data.input_file import STANDARD_INPUT, Log, Request, Source, open_output
+from onomast.data.input_file import STANDARD_INPUT, InputFile, ReadLog, ReadOptions, open_output
 from onomast.data.tokenize import tokenize
 from onomast.errors import DataError
 from onomast.sentence import Sentence
@@ -26,37 +26,37 @@ _ENTITY = re.compile(r"(\S.*) (\d{1,15} \d{1,15}(?:;\d{1,15} \d{1,15})*)\Z", re.
 _NOTE = "OnomastSentence"
 
 
-def is_brat(source: Source) -> bool:
+def is_brat(file: InputFile) -> bool:
     """A folder with .ann files, an .ann file, or a text with an .ann file of its name beside it."""
-    path = Path(source.path)
-    if source.path == STANDARD_INPUT:
+    path = Path(file.path)
+    if file.path == STANDARD_INPUT:
         return False
     if path.is_dir():
         return any(path.glob("*.ann"))
     return path.suffix == ".ann" or (path.suffix == ".txt" and path.with_suffix(".ann").is_file())
 
 
-def read_brat(source: Source, request: Request, log: Log) -> Iterator[Sentence]:
+def read_brat(file: InputFile, options: ReadOptions, log: ReadLog) -> Iterator[Sentence]:
     """Sentences of one pair of files, or of all pairs of a folder: one for each line that no entity crosses."""
-    path = Path(source.path)
+    path = Path(file.path)
     documents = sorted(path.glob("*.ann")) if path.is_dir() else [path.with_suffix(".ann")]
     log.guess += [f"brat: {len(documents)} document{'' if len(documents) == 1 else 's'}, text and marked stretches"]
     for document in documents:
-        yield from _of_document(document, request, log)
+        yield from _of_document(document, options, log)
 
 
-def _of_document(path: Path, request: Request, log: Log) -> Iterator[Sentence]:
-    with Source(str(path.with_suffix(".txt"))).opened() as source:
-        text = source.exact_text()
+def _of_document(path: Path, options: ReadOptions, log: ReadLog) -> Iterator[Sentence]:
+    with InputFile(str(path.with_suffix(".txt"))).opened() as file:
+        text = file.exact_text()
     marks: list[Mark] = []
     notes: list[dict[str, Any]] = []
-    with Source(str(path)).opened() as annotations:
+    with InputFile(str(path)).opened() as annotations:
         for number, line in annotations.lines():
             if line.startswith("T"):
                 marks.append(_mark(line, number, annotations, log))
             elif line.startswith("#") and f"\t{_NOTE} " in line:
                 notes.append(_note(line, number, len(text), annotations))
-    about = Sentence((), language=request.language)
+    about = Sentence((), language=options.language)
     place = Place(str(path.with_suffix(".txt")), 1, log)
     lines = [0, *(match.end() for match in re.finditer("\n", text))]
     made = _with_notes(text, marks, notes, place, about) if notes else sentences_of(text, marks, place, about)
@@ -64,12 +64,12 @@ def _of_document(path: Path, request: Request, log: Log) -> Iterator[Sentence]:
         yield replace(sentence, source=f"{place.name}:{bisect_right(lines, sentence.text_start)}")
 
 
-def _mark(line: str, number: int, source: Source, log: Log) -> Mark:
+def _mark(line: str, number: int, file: InputFile, log: ReadLog) -> Mark:
     """`T1<tab>PER 0 5<tab>text`; of an entity in several parts the longest is kept."""
     fields = line.split("\t", 2)
     match = _ENTITY.match(fields[1]) if len(fields) > 1 else None
     if match is None:
-        raise source.error(f"{line[:60]!r} is no entity of brat; expected T1, a tab, label, start and end", number)
+        raise file.error(f"{line[:60]!r} is no entity of brat; expected T1, a tab, label, start and end", number)
     parts = [tuple(map(int, part.split(" "))) for part in match[2].split(";")]
     start, end = max(parts, key=lambda part: part[1] - part[0])
     shown = fields[2] if len(fields) > 2 and len(parts) == 1 else None
@@ -78,7 +78,7 @@ def _mark(line: str, number: int, source: Source, log: Log) -> Mark:
     return Mark(start, end, match[1], shown, number)
 
 
-def _note(line: str, number: int, length: int, source: Source) -> dict[str, Any]:
+def _note(line: str, number: int, length: int, file: InputFile) -> dict[str, Any]:
     """What our writer noted about a sentence."""
     try:
         value = json.loads(line.split("\t", 2)[2])
@@ -95,7 +95,7 @@ def _note(line: str, number: int, length: int, source: Source) -> dict[str, Any]
             raise ValueError("pos")
         return {**value, "offsets": offsets, "unknown": unknown, "annotated": value.get("annotated") is not False}
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
-        raise source.error("the note on a sentence cannot be read; remove the line", number) from None
+        raise file.error("the note on a sentence cannot be read; remove the line", number) from None
 
 
 def _with_notes(

@@ -14,14 +14,14 @@ from onomast.data.formats.column_layout import (
     DELIMITERS,
     DOCUMENT,
     PREFIXED,
-    Layout,
+    ColumnLayout,
     directive,
     is_blank,
     is_comment,
     split_row,
 )
 from onomast.data.formats.tag_repair import OUTSIDE_WORDS, UNKNOWN, guess_spelling
-from onomast.data.input_file import Request, Source
+from onomast.data.input_file import InputFile, ReadOptions
 from onomast.errors import DataError
 
 SAMPLE_LINES = 2_000
@@ -44,17 +44,17 @@ _NUMBER = re.compile(r"-?\d+(?:[.,:-]\d+)*\Z")
 _PREFIX_LANGUAGE = re.compile(r"([a-z]{2,3}(?:-[a-z]+)?):.", re.DOTALL)
 
 
-def detect(source: Source, request: Request) -> Layout:
+def detect(file: InputFile, options: ReadOptions) -> ColumnLayout:
     """The layout of a column file. Raises DataError where there is none, or more than one equally good one."""
-    lines = source.sample(sample_size(source.sample(SAMPLE_LINES)))
+    lines = file.sample(sample_size(file.sample(SAMPLE_LINES)))
     if all(map(is_blank, lines)):
-        raise source.error("there are only blank lines" if lines else "the file is empty: it holds no sentence")
-    if request.columns is not None:
-        return _told(source, request, lines)
-    return layout_of(lines, request, source)
+        raise file.error("there are only blank lines" if lines else "the file is empty: it holds no sentence")
+    if options.columns is not None:
+        return _told(file, options, lines)
+    return layout_of(lines, options, file)
 
 
-def layout_of(lines: Sequence[str], request: Request, source: Source) -> Layout:
+def layout_of(lines: Sequence[str], options: ReadOptions, file: InputFile) -> ColumnLayout:
     """The layout that these lines show; `source` names the file in errors."""
     lines = [*takewhile(lambda line: directive(line) is None, lines)]
     errors: list[DataError] = []
@@ -63,7 +63,7 @@ def layout_of(lines: Sequence[str], request: Request, source: Source) -> Layout:
         if rows.width < 2:
             continue
         try:
-            layout = _layout(source, request, rows)
+            layout = _layout(file, options, rows)
         except DataError as error:
             errors.append(error)
             continue
@@ -71,7 +71,7 @@ def layout_of(lines: Sequence[str], request: Request, source: Source) -> Layout:
             return layout
     if errors:
         raise errors[0]
-    raise source.error(_no_tags(lines))
+    raise file.error(_no_tags(lines))
 
 
 def sample_size(lines: Sequence[str]) -> int:
@@ -111,16 +111,16 @@ class _Rows:
         return [[fields[index] for fields in sentence] for sentence in self.sentences]
 
 
-def _told(source: Source, request: Request, lines: Sequence[str]) -> Layout:
+def _told(file: InputFile, options: ReadOptions, lines: Sequence[str]) -> ColumnLayout:
     """The layout that the user named; the delimiter is the one that gives the most rows of that width."""
-    columns = request.columns or ()
+    columns = options.columns or ()
     width = len(columns)
     delimiter = "\t"
     if width > 1:
         counted = {mark: sum(len(row) for row in _Rows(lines, mark, width).sentences) for mark in DELIMITERS}
         delimiter = max(counted, key=lambda mark: counted[mark])
         if not counted[delimiter]:
-            raise source.error(
+            raise file.error(
                 f"no row has the {width} columns {' '.join(columns)!r}; the first is {_first(lines)!r}; "
                 "name one of token, pos, tag, label, language, id, sentence, ignore for each column"
             )
@@ -130,11 +130,11 @@ def _told(source: Source, request: Request, lines: Sequence[str]) -> Layout:
         rows.sentences[0] = rows.sentences[0][1:]
     spelling = None
     if "tag" in columns:
-        spelling = guess_spelling(rows.tags(columns.index("tag")), request.style)
-    return Layout(delimiter, columns, spelling, header)
+        spelling = guess_spelling(rows.tags(columns.index("tag")), options.style)
+    return ColumnLayout(delimiter, columns, spelling, header)
 
 
-def _layout(source: Source, request: Request, rows: _Rows) -> Layout | None:
+def _layout(file: InputFile, options: ReadOptions, rows: _Rows) -> ColumnLayout | None:
     """The one best reading of the columns, or None if no column holds tags."""
     header = _is_header(rows, None)
     names: list[str] = []
@@ -143,15 +143,15 @@ def _layout(source: Source, request: Request, rows: _Rows) -> Layout | None:
         rows.sentences[0] = rows.sentences[0][1:]
         rows.sentences = [sentence for sentence in rows.sentences if sentence]
         if not rows.sentences:
-            raise source.error("there is a header row and nothing below it")
-    tag = _tag_column(source, rows, names)
+            raise file.error("there is a header row and nothing below it")
+    tag = _tag_column(file, rows, names)
     if tag is None:
         return None
-    columns = _UNIVERSAL_NER if _is_universal_ner(source, rows) else _other_columns(rows, tag, names)
+    columns = _UNIVERSAL_NER if _is_universal_ner(file, rows) else _other_columns(rows, tag, names)
     languages: tuple[str, ...] = ()
     if "language" not in columns:
         languages = _languages(rows.column(columns.index("token")))
-    return Layout(rows.delimiter, columns, guess_spelling(rows.tags(tag), request.style), header, languages)
+    return ColumnLayout(rows.delimiter, columns, guess_spelling(rows.tags(tag), options.style), header, languages)
 
 
 def _is_header(rows: _Rows, tag: int | None) -> bool:
@@ -165,9 +165,9 @@ def _is_header(rows: _Rows, tag: int | None) -> bool:
     return None not in named and {"token", "tag"} <= set(named)
 
 
-def _tag_column(source: Source, rows: _Rows, names: Sequence[str]) -> int | None:
+def _tag_column(file: InputFile, rows: _Rows, names: Sequence[str]) -> int | None:
     """The column of entity tags, None if there is none. Raises DataError if it could be one or another."""
-    if _is_universal_ner(source, rows):
+    if _is_universal_ner(file, rows):
         return 2
     strengths = [_strength(rows.column(index)) for index in range(rows.width)]
     best = max(strengths)
@@ -185,12 +185,12 @@ def _tag_column(source: Source, rows: _Rows, names: Sequence[str]) -> int | None
         return found[-1]
     readings = [(" ".join(_other_columns(rows, index, names, set(found))), _examples(rows, index)) for index in found]
     choices = "; or ".join(f'--columns "{columns}" (tags such as {examples})' for columns, examples in readings)
-    raise source.error(f"{len(found)} columns could hold the entity tags; say which: {choices}")
+    raise file.error(f"{len(found)} columns could hold the entity tags; say which: {choices}")
 
 
-def _is_universal_ner(source: Source, rows: _Rows) -> bool:
+def _is_universal_ner(file: InputFile, rows: _Rows) -> bool:
     """Universal NER says by its file name what its five columns are: the fourth holds another annotator's tags."""
-    return source.suffix == ".iob2" and rows.width == len(_UNIVERSAL_NER)
+    return file.suffix == ".iob2" and rows.width == len(_UNIVERSAL_NER)
 
 
 def _strength(values: Sequence[str]) -> int:

@@ -18,7 +18,7 @@ _COMMENT = re.compile(r"#+\s|#+$|#\s*[\w.-]+\s*[=:]")
 
 
 @dataclass(frozen=True)
-class Layout:
+class ColumnLayout:
     """How the rows of a column file are to be read."""
 
     delimiter: str

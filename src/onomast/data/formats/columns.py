@@ -10,9 +10,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from onomast.data.formats.column_detection import ENOUGH_LINES, SAMPLE_LINES, detect, layout_of, sample_size
-from onomast.data.formats.column_layout import DOCUMENT, PREFIXED, Layout, directive, is_blank, is_comment, split_row
-from onomast.data.formats.tag_repair import UNKNOWN, Mender, Spelling
-from onomast.data.input_file import BYTE_ORDER_MARK, PARQUET, Log, Request, Source, write_chunks
+from onomast.data.formats.column_layout import (
+    DOCUMENT,
+    PREFIXED,
+    ColumnLayout,
+    directive,
+    is_blank,
+    is_comment,
+    split_row,
+)
+from onomast.data.formats.tag_repair import UNKNOWN, Spelling, TagRepairer
+from onomast.data.input_file import BYTE_ORDER_MARK, PARQUET, InputFile, ReadLog, ReadOptions, write_chunks
 from onomast.errors import DataError
 from onomast.sentence import Sentence
 from onomast.tags import OUTSIDE, Style, Tag, convert, spans_of
@@ -23,24 +31,24 @@ _LANGUAGE_KEYS = ("language", "lang")
 _FORBIDDEN = {"\t": "a tab", "\n": "a line break", "\r": "a carriage return"}
 
 
-def read_columns(source: Source, request: Request, log: Log) -> Iterator[Sentence]:
+def read_columns(file: InputFile, options: ReadOptions, log: ReadLog) -> Iterator[Sentence]:
     """Sentences of a column file, in constant memory."""
-    told = directive(next(iter(source.sample(1)), ""))
-    if told is not None and request.columns is None:
-        layout = Layout("\t", told[0], Spelling(style=told[1]))
+    told = directive(next(iter(file.sample(1)), ""))
+    if told is not None and options.columns is None:
+        layout = ColumnLayout("\t", told[0], Spelling(style=told[1]))
     else:
-        layout = detect(source, request)
+        layout = detect(file, options)
     log.style = layout.spelling.style if layout.spelling else None
-    log.guess += [layout.words, source.encoding]
-    yield from ColumnReader(source, request, log, layout).sentences()
+    log.guess += [layout.words, file.encoding]
+    yield from ColumnReader(file, options, log, layout).sentences()
 
 
 class ColumnReader:
     """Rows -> sentences, for one layout (which our own files may change on the way)."""
 
-    def __init__(self, source: Source, request: Request, log: Log, layout: Layout) -> None:
-        self._source = source
-        self._request = request
+    def __init__(self, file: InputFile, options: ReadOptions, log: ReadLog, layout: ColumnLayout) -> None:
+        self._file = file
+        self._options = options
         self._log = log
         self._exact = False
         self._first_id = self._current = ""
@@ -48,7 +56,7 @@ class ColumnReader:
         self._header = layout.header
         self._clear()
 
-    def _lay(self, layout: Layout) -> None:
+    def _lay(self, layout: ColumnLayout) -> None:
         columns = layout.columns
         at = {name: columns.index(name) if name in columns else -1 for name in columns}
         self._layout = layout
@@ -57,7 +65,7 @@ class ColumnReader:
         self._named = {name: at[name] for name in ("label", "language") if name in at}
         self._special = self._id >= 0 or self._sentence >= 0 or bool(self._named)
         spelling = layout.spelling or Spelling()
-        self._mender = Mender(spelling, self._request.orphan, self._log, self._source.name)
+        self._repairer = TagRepairer(spelling, self._options.orphan, self._log, self._file.name)
 
     def _clear(self) -> None:
         self._tokens: list[str] = []
@@ -68,7 +76,7 @@ class ColumnReader:
 
     def sentences(self) -> Iterator[Sentence]:
         """All sentences of the file."""
-        for number, line in self._source.lines():
+        for number, line in self._file.lines():
             layout = self._layout
             simple = layout.delimiter == "\t" or (layout.delimiter != " " and '"' not in line)
             fields = line.split(layout.delimiter) if simple else split_row(line, layout.delimiter)
@@ -132,7 +140,7 @@ class ColumnReader:
         told = directive(line)
         if told is not None and not self._tokens:
             self._exact = True
-            self._lay(Layout("\t", told[0], Spelling(style=told[1])))
+            self._lay(ColumnLayout("\t", told[0], Spelling(style=told[1])))
             return
         match = _KEY_VALUE.match(line)
         if match is not None:
@@ -184,13 +192,13 @@ class ColumnReader:
         offsets = aligned(tokens, about["text"]) if "text" in about else None
         yield Sentence(
             tuple(tokens),
-            tags=self._mender.mend(raw, numbers) if self._tag >= 0 else None,
+            tags=self._repairer.repaired(raw, numbers) if self._tag >= 0 else None,
             pos=tuple(parts) if self._pos >= 0 else None,
             label=next((about[key] for key in _LABEL_KEYS if about.get(key)), None),
-            language=language or self._request.language,
+            language=language or self._options.language,
             offsets=offsets,
             text=about["text"] if offsets else None,
-            source=f"{self._source.name}:{numbers[0]}",
+            source=f"{self._file.name}:{numbers[0]}",
         )
         self._clear()
 
@@ -263,10 +271,10 @@ def _reads_well(head: Sequence[tuple[Sentence, list[str]]], columns: Sequence[st
         return False
     lines = lines[: sample_size(lines[:SAMPLE_LINES])]
     try:
-        found = layout_of(lines, Request(), Source(path))
+        found = layout_of(lines, ReadOptions(), InputFile(path))
     except DataError:
         return False
-    return found == Layout("\t", tuple(columns), Spelling(style=style))
+    return found == ColumnLayout("\t", tuple(columns), Spelling(style=style))
 
 
 def _rows(sentence: Sentence, path: str, style: Style) -> list[str]:

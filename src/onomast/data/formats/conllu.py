@@ -11,8 +11,8 @@ from itertools import islice
 
 from onomast.data.formats.column_layout import is_blank
 from onomast.data.formats.columns import aligned, check_field, checked_tokens, comment_value, written_tags
-from onomast.data.formats.tag_repair import UNKNOWN, Mender, Spelling, guess_spelling
-from onomast.data.input_file import Log, Request, Source, write_chunks
+from onomast.data.formats.tag_repair import UNKNOWN, Spelling, TagRepairer, guess_spelling
+from onomast.data.input_file import InputFile, ReadLog, ReadOptions, write_chunks
 from onomast.errors import DataError
 from onomast.sentence import Sentence
 from onomast.tags import Style
@@ -31,27 +31,27 @@ _ESCAPE = re.compile(r"%(25|7C)")
 Block = list[tuple[int, str]]  # the numbered lines of one sentence
 
 
-def looks_like_conllu(source: Source) -> bool:
+def looks_like_conllu(file: InputFile) -> bool:
     """Ten or more columns with tabs, the first of them numbers from 1?"""
-    rows = [line.split("\t") for line in source.sample(200) if line[:1] not in ("#", "")]
+    rows = [line.split("\t") for line in file.sample(200) if line[:1] not in ("#", "")]
     fits = [row for row in rows if len(row) >= _WIDTH and _ID.match(row[0])]
     return bool(rows) and len(fits) >= 0.9 * len(rows)
 
 
-def read_conllu(source: Source, request: Request, log: Log) -> Iterator[Sentence]:
+def read_conllu(file: InputFile, options: ReadOptions, log: ReadLog) -> Iterator[Sentence]:
     """Sentences of a CoNLL-U file, in constant memory; without tags where it has none."""
-    blocks = _blocks(source)
+    blocks = _blocks(file)
     head = list(islice(blocks, _SAMPLE))
-    rows = [row for block in head for row in _rows(block, source, None)]
+    rows = [row for block in head for row in _rows(block, file, None)]
     column = _tag_column(rows)
-    sample = [[_raw(row, column) for row in _rows(block, source, None)] for block in head]
-    spelling = guess_spelling(sample, request.style) if column is not None else None
+    sample = [[_raw(row, column) for row in _rows(block, file, None)] for block in head]
+    spelling = guess_spelling(sample, options.style) if column is not None else None
     log.style = spelling.style if spelling else None
     said = "no tags" if column is None else "tags in MISC (NER=)" if column < 0 else f"tags in column {column + 1}"
-    log.guess += [f"CoNLL-U; {said}", spelling.words if spelling else "", source.encoding]
-    mender = Mender(spelling or Spelling(), request.orphan, log, source.name)
+    log.guess += [f"CoNLL-U; {said}", spelling.words if spelling else "", file.encoding]
+    repairer = TagRepairer(spelling or Spelling(), options.orphan, log, file.name)
     for block in _chained(head, blocks):
-        sentence = _sentence(block, source, request, log, column, mender)
+        sentence = _sentence(block, file, options, log, column, repairer)
         if sentence is not None:
             yield sentence
 
@@ -61,9 +61,9 @@ def _chained(head: Sequence[Block], rest: Iterator[Block]) -> Iterator[Block]:
     yield from rest
 
 
-def _blocks(source: Source) -> Iterator[Block]:
+def _blocks(file: InputFile) -> Iterator[Block]:
     block: Block = []
-    for number, line in source.lines():
+    for number, line in file.lines():
         if not is_blank(line):
             block.append((number, line))
         elif block:
@@ -73,7 +73,7 @@ def _blocks(source: Source) -> Iterator[Block]:
         yield block
 
 
-def _rows(block: Block, source: Source, log: Log | None) -> list[tuple[int, list[str]]]:
+def _rows(block: Block, file: InputFile, log: ReadLog | None) -> list[tuple[int, list[str]]]:
     """The words of a sentence: no comments, no ranges (`1-2`) of words, no empty nodes (`3.1`)."""
     rows = []
     for number, line in block:
@@ -81,7 +81,7 @@ def _rows(block: Block, source: Source, log: Log | None) -> list[tuple[int, list
         if line[0] == "#":
             continue
         if len(fields) < 2 or _ID.match(fields[0]) is None:
-            raise source.error(f"{line[:60]!r} is no row of CoNLL-U; expected {_WIDTH} columns with tabs", number)
+            raise file.error(f"{line[:60]!r} is no row of CoNLL-U; expected {_WIDTH} columns with tabs", number)
         if not fields[0].isdigit():
             continue
         if not fields[1]:
@@ -115,9 +115,9 @@ def _raw(row: tuple[int, list[str]], column: int | None) -> str | None:
 
 
 def _sentence(
-    block: Block, source: Source, request: Request, log: Log, column: int | None, mender: Mender
+    block: Block, file: InputFile, options: ReadOptions, log: ReadLog, column: int | None, repairer: TagRepairer
 ) -> Sentence | None:
-    rows = _rows(block, source, log)
+    rows = _rows(block, file, log)
     if not rows:
         return None
     about = {}
@@ -137,14 +137,14 @@ def _sentence(
     raw = [_raw(row, column) for row in rows]
     return Sentence(
         tokens,
-        tags=None if column is None else mender.mend(raw, [number for number, _ in rows]),
+        tags=None if column is None else repairer.repaired(raw, [number for number, _ in rows]),
         pos=None if set(parts) == {UNKNOWN} else parts,
         label=next((about[key] for key in _LABEL_KEYS if about.get(key)), None),
-        language=about.get("language") or about.get("lang") or request.language,
+        language=about.get("language") or about.get("lang") or options.language,
         offsets=offsets,
         text=text,
         text_start=start,
-        source=f"{source.name}:{rows[0][0]}",
+        source=f"{file.name}:{rows[0][0]}",
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from onomast.data.formats.columns import aligned
 from onomast.data.formats.marked_text import Mark
-from onomast.data.input_file import Log
+from onomast.data.input_file import ReadLog
 from onomast.sentence import Sentence
 
 _TEXT_KEYS = ("text", "sentence", "content", "utterance", "data")
@@ -24,7 +24,7 @@ _END_BYTE_KEYS = ("limit_byte", "end_byte")
 
 
 @dataclass(frozen=True)
-class Draft:
+class ParsedRecord:
     """A record with its parts found, before tags are understood."""
 
     line: int
@@ -58,8 +58,8 @@ def _are_tags(value: Any) -> bool:
     return isinstance(value, list) and all(item is None or isinstance(item, str | int) for item in value)
 
 
-def drafts_of(line: int, value: Any, log: Log) -> Iterator[Draft]:
-    """The draft of one record, or none if there is nothing to read in it. Raises Malformed."""
+def parse_record(line: int, value: Any, log: ReadLog) -> Iterator[ParsedRecord]:
+    """The record of one record, or none if there is nothing to read in it. Raises Malformed."""
     if isinstance(value, list) and is_pair(value):
         words, marked = value
         key = "text" if isinstance(words, str) else "tokens"
@@ -72,14 +72,14 @@ def drafts_of(line: int, value: Any, log: Log) -> Iterator[Draft]:
     if value.get("answer") in ("reject", "ignore") or value.get("was_cancelled"):
         log.repair(line, "skipped-record", f"answer: {value.get('answer', 'cancelled')}", "")
         return
-    draft = _draft(line, value)
-    if not draft.about.tokens and not (draft.about.text or "").strip():
+    record = _parse(line, value)
+    if not record.about.tokens and not (record.about.text or "").strip():
         log.repair(line, "skipped-record", "a record without text", "")
         return
-    yield draft
+    yield record
 
 
-def _of_label_studio(data: Mapping[str, Any], annotations: Sequence[Any], line: int, log: Log) -> dict[str, Any]:
+def _of_label_studio(data: Mapping[str, Any], annotations: Sequence[Any], line: int, log: ReadLog) -> dict[str, Any]:
     """A Label Studio task as a plain record: the first annotation that was not cancelled."""
     texts = {key: text for key, text in data.items() if isinstance(text, str)}
     made: dict[str, Any] = {"text": texts.get("text", next(iter(texts.values()), ""))}
@@ -104,7 +104,7 @@ def _of_label_studio(data: Mapping[str, Any], annotations: Sequence[Any], line: 
     return made
 
 
-def _draft(line: int, record: Mapping[str, Any]) -> Draft:
+def _parse(line: int, record: Mapping[str, Any]) -> ParsedRecord:
     text = _first(record, _TEXT_KEYS, str)
     words = _first(record, _TOKEN_KEYS, list)
     if text is None and words is None:
@@ -145,8 +145,8 @@ def _draft(line: int, record: Mapping[str, Any]) -> Draft:
     if marks is not None and tokens and placed is None:
         if text is None:
             raise Malformed("there are spans, but no text for them to stand in")
-        return Draft(line, _cleared(about, text), None, marks, in_bytes, tokenized=False)
-    return Draft(line, about, None if tags is None else tuple(tags), marks, in_bytes, tokenized=bool(tokens))
+        return ParsedRecord(line, _cleared(about, text), None, marks, in_bytes, tokenized=False)
+    return ParsedRecord(line, about, None if tags is None else tuple(tags), marks, in_bytes, tokenized=bool(tokens))
 
 
 def _cleared(about: Sentence, text: str) -> Sentence:

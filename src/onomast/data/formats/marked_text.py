@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from onomast.data.input_file import Log
+from onomast.data.input_file import ReadLog
 from onomast.data.tokenize import tokenize
 from onomast.sentence import Sentence
 from onomast.tags import OUTSIDE
@@ -44,11 +44,11 @@ class Place:
 
     name: str
     line: int
-    log: Log
+    log: ReadLog
 
-    def repair(self, kind: str, found: str, made: str, line: int = 0) -> None:
+    def repair(self, kind: str, before: str, after: str, line: int = 0) -> None:
         """Tell of one mended place."""
-        self.log.repair(line or self.line, kind, found, made)
+        self.log.repair(line or self.line, kind, before, after)
 
     @property
     def source(self) -> str:

@@ -12,10 +12,10 @@ from typing import Any
 import regex
 
 from onomast.data.formats.columns import aligned, checked_tokens, written_tags
-from onomast.data.formats.json_schemas import Draft, Malformed, drafts_of, is_pair
+from onomast.data.formats.json_schemas import Malformed, ParsedRecord, is_pair, parse_record
 from onomast.data.formats.marked_text import Offsets, Place, annotated, in_characters, sentences_of, torn_words
-from onomast.data.formats.tag_repair import UNKNOWN, Mender, Spelling, guess_spelling
-from onomast.data.input_file import Log, Request, Source, write_chunks
+from onomast.data.formats.tag_repair import UNKNOWN, Spelling, TagRepairer, guess_spelling
+from onomast.data.input_file import InputFile, ReadLog, ReadOptions, write_chunks
 from onomast.data.tokenize import tokenize
 from onomast.sentence import Sentence
 from onomast.tags import Style
@@ -28,43 +28,43 @@ _WORDS_AND_SPACES = regex.compile(_WORDS.pattern + r"|(?<=\s)\s+")
 Record = tuple[int, Any]  # line, value
 
 
-def read_records(source: Source, request: Request, log: Log) -> Iterator[Sentence]:
+def read_records(file: InputFile, options: ReadOptions, log: ReadLog) -> Iterator[Sentence]:
     """Sentences of a JSON or JSONL file; JSONL in constant memory."""
-    yield from sentences_of_records(_records(source), source, request, log)
+    yield from sentences_of_records(_records(file), file, options, log)
 
 
 def sentences_of_records(
-    records: Iterator[Record], source: Source, request: Request, log: Log, kind: str | None = None
+    records: Iterator[Record], file: InputFile, options: ReadOptions, log: ReadLog, kind: str | None = None
 ) -> Iterator[Sentence]:
     """Sentences of records, which may come from a table as well."""
-    drafts = (draft for line, value in records for draft in _drafts(line, value, source, log))
-    head = list(islice(drafts, _SAMPLE))
-    raw = [draft.tags for draft in head if draft.tags is not None]
-    spelling = guess_spelling(raw, request.style) if raw else None
+    parsed = (record for line, value in records for record in _parsed(line, value, file, log))
+    head = list(islice(parsed, _SAMPLE))
+    raw = [record.tags for record in head if record.tags is not None]
+    spelling = guess_spelling(raw, options.style) if raw else None
     log.style = spelling.style if spelling else None
     kind = kind or ("records" if not head else "records: " + _kind(head[0]))
-    log.guess += [kind, spelling.words if spelling else "" if _has_marks(head) else "no tags", source.encoding]
+    log.guess += [kind, spelling.words if spelling else "" if _has_marks(head) else "no tags", file.encoding]
     in_bytes = _count_bytes(head)
-    if any(draft.in_bytes for draft in head):
+    if any(record.in_bytes for record in head):
         known = "bytes" if in_bytes else "bytes where they fit, else characters" if in_bytes is None else "characters"
         log.guess.append(f"offsets count {known}" + ("" if in_bytes else ", though they are called bytes"))
-    mender = Mender(spelling or Spelling(), request.orphan, log, source.name)
-    for draft in chain(head, drafts):
-        if draft.in_bytes and (in_bytes or (in_bytes is None and _count_bytes([draft]) is not False)):
-            marks = in_characters(draft.about.text or "", draft.marks or ())
-            draft = dataclasses.replace(draft, marks=tuple(marks))
+    repairer = TagRepairer(spelling or Spelling(), options.orphan, log, file.name)
+    for record in chain(head, parsed):
+        if record.in_bytes and (in_bytes or (in_bytes is None and _count_bytes([record]) is not False)):
+            marks = in_characters(record.about.text or "", record.marks or ())
+            record = dataclasses.replace(record, marks=tuple(marks))
         try:
-            yield from _finished(draft, request, mender, Place(source.name, draft.line, log))
+            yield from _finished(record, options, repairer, Place(file.name, record.line, log))
         except UnicodeEncodeError:
-            raise source.error("half of a surrogate pair (\\ud800 to \\udfff) is no text", draft.line) from None
+            raise file.error("half of a surrogate pair (\\ud800 to \\udfff) is no text", record.line) from None
 
 
-def looks_like_records(source: Source) -> bool:
+def looks_like_records(file: InputFile) -> bool:
     """Does the file begin as JSON does?"""
-    first = next((line.strip() for line in source.sample(50) if line.strip()), "")
+    first = next((line.strip() for line in file.sample(50) if line.strip()), "")
     if first[:1] not in ("{", "["):
         return False
-    if source.suffix in (".json", ".jsonl", ".ndjson") or first in ("[", "{", "[{"):
+    if file.suffix in (".json", ".jsonl", ".ndjson") or first in ("[", "{", "[{"):
         return True
     try:
         return isinstance(json.loads(first), list | dict)
@@ -75,42 +75,42 @@ def looks_like_records(source: Source) -> bool:
         return first.startswith(('{"', '[{"')) and "\t" not in first
 
 
-def _kind(draft: Draft) -> str:
-    parts = ["tokens" if draft.tokenized else "text"]
-    parts += ["tags"] if draft.tags is not None else ["marked stretches"] if draft.marks is not None else []
+def _kind(record: ParsedRecord) -> str:
+    parts = ["tokens" if record.tokenized else "text"]
+    parts += ["tags"] if record.tags is not None else ["marked stretches"] if record.marks is not None else []
     return " and ".join(parts)
 
 
-def _count_bytes(drafts: Sequence[Draft]) -> bool | None:
+def _count_bytes(records: Sequence[ParsedRecord]) -> bool | None:
     """Do marks that are said to count bytes do so? In InJongo they count characters, as their texts show.
 
     None: the texts do not tell.
     """
     as_bytes = as_characters = 0
-    for draft in drafts:
-        text = draft.about.text or ""
-        if draft.in_bytes and not text.isascii():
-            marks = draft.marks or ()
+    for record in records:
+        text = record.about.text or ""
+        if record.in_bytes and not text.isascii():
+            marks = record.marks or ()
             as_bytes += torn_words(text, in_characters(text, marks))
             as_characters += torn_words(text, marks)
     return None if as_bytes == as_characters else as_bytes < as_characters
 
 
-def _has_marks(drafts: Sequence[Draft]) -> bool:
-    return any(draft.marks is not None for draft in drafts)
+def _has_marks(records: Sequence[ParsedRecord]) -> bool:
+    return any(record.marks is not None for record in records)
 
 
-def _records(source: Source) -> Iterator[Record]:
+def _records(file: InputFile) -> Iterator[Record]:
     """(line, value) of each record: one a line, or the members of an array, or values one after the other."""
-    lines = source.lines()
+    lines = file.lines()
     first = next(((number, line) for number, line in lines if line.strip()), None)
     if first is None:
-        raise source.error("the file is empty: it holds no record")
+        raise file.error("the file is empty: it holds no record")
     try:
         value = json.loads(first[1])
     except (ValueError, RecursionError):
         rest = "\n".join(line for _, line in lines)
-        yield from _values(f"{first[1]}\n{rest}", first[0], source)
+        yield from _values(f"{first[1]}\n{rest}", first[0], file)
         return
     if isinstance(value, list) and not is_pair(value):
         yield from ((first[0], member) for member in value)
@@ -121,12 +121,12 @@ def _records(source: Source) -> Iterator[Record]:
             try:
                 yield (number, json.loads(line))
             except RecursionError:
-                raise source.error("JSON that is nested too deeply", number) from None
+                raise file.error("JSON that is nested too deeply", number) from None
             except ValueError as error:
-                raise source.error(f"not JSON: {_said(error)}; expected one record a line", number) from None
+                raise file.error(f"not JSON: {_said(error)}; expected one record a line", number) from None
 
 
-def _values(text: str, line: int, source: Source) -> Iterator[Record]:
+def _values(text: str, line: int, file: InputFile) -> Iterator[Record]:
     """The values of a text that holds an array, or several values."""
     decoder = json.JSONDecoder()
     blank = re.compile(r"[\s,]*")
@@ -143,58 +143,58 @@ def _values(text: str, line: int, source: Source) -> Iterator[Record]:
         try:
             value, position = decoder.raw_decode(text, position)
         except RecursionError:
-            raise source.error("JSON that is nested too deeply", line) from None
+            raise file.error("JSON that is nested too deeply", line) from None
         except ValueError as error:
-            raise source.error(f"not JSON: {_said(error)}", line) from None
+            raise file.error(f"not JSON: {_said(error)}", line) from None
         yield line, value
     if inside:
-        raise source.error("not JSON: the array is not closed; the file ends too early", line)
+        raise file.error("not JSON: the array is not closed; the file ends too early", line)
 
 
 def _said(error: ValueError) -> str:
     return f"{error.msg} at character {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
 
 
-def _drafts(line: int, value: Any, source: Source, log: Log) -> Iterator[Draft]:
+def _parsed(line: int, value: Any, file: InputFile, log: ReadLog) -> Iterator[ParsedRecord]:
     try:
-        yield from drafts_of(line, value, log)
+        yield from parse_record(line, value, log)
     except Malformed as error:
-        raise source.error(str(error), line) from None
+        raise file.error(str(error), line) from None
 
 
-def _finished(draft: Draft, request: Request, mender: Mender, place: Place) -> Iterator[Sentence]:
-    """The sentences of a draft: its tags understood, its marks put on tokens."""
-    about = draft.about
+def _finished(record: ParsedRecord, options: ReadOptions, repairer: TagRepairer, place: Place) -> Iterator[Sentence]:
+    """The sentences of a record: its tags understood, its marks put on tokens."""
+    about = record.about
     for words in (about.text or "", *about.tokens):
         if not words.isascii():
             words.encode()
-    changes: dict[str, Any] = {"language": about.language or request.language, "source": place.source}
-    if draft.tokenized:
-        if draft.tags is not None:
-            if len(draft.tags) != len(about.tokens):
-                place.repair("tags-do-not-fit", f"{len(draft.tags)} tags, {len(about.tokens)} tokens", "")
+    changes: dict[str, Any] = {"language": about.language or options.language, "source": place.source}
+    if record.tokenized:
+        if record.tags is not None:
+            if len(record.tags) != len(about.tokens):
+                place.repair("tags-do-not-fit", f"{len(record.tags)} tags, {len(about.tokens)} tokens", "")
             else:
-                changes["tags"] = mender.mend(draft.tags, [draft.line] * len(draft.tags))
-        elif draft.marks is not None:
-            yield _marked(draft, place, changes)
+                changes["tags"] = repairer.repaired(record.tags, [record.line] * len(record.tags))
+        elif record.marks is not None:
+            yield _marked(record, place, changes)
             return
         yield _with(about, changes)
-    elif draft.tags is not None:
-        yield _with(about, changes | _fitted(about.text or "", draft.tags, mender, place))
+    elif record.tags is not None:
+        yield _with(about, changes | _fitted(about.text or "", record.tags, repairer, place))
     else:
-        yield from sentences_of(about.text or "", draft.marks, place, _with(about, changes))
+        yield from sentences_of(about.text or "", record.marks, place, _with(about, changes))
 
 
 def _with(about: Sentence, changes: Mapping[str, Any]) -> Sentence:
     return dataclasses.replace(about, **changes)
 
 
-def _marked(draft: Draft, place: Place, changes: Mapping[str, Any]) -> Sentence:
+def _marked(record: ParsedRecord, place: Place, changes: Mapping[str, Any]) -> Sentence:
     """Given tokens, cut where a mark begins or ends inside one."""
-    about = draft.about
+    about = record.about
     text, start = about.text or "", about.text_start
     given: Offsets = [(a - start, b - start) for a, b in about.offsets or ()]
-    offsets, tags = annotated(text, given, draft.marks or (), place)
+    offsets, tags = annotated(text, given, record.marks or (), place)
     if offsets == given:
         return _with(about, {**changes, "tags": tuple(tags)})
     tokens = tuple(text[a:b] for a, b in offsets)
@@ -204,7 +204,7 @@ def _marked(draft: Draft, place: Place, changes: Mapping[str, Any]) -> Sentence:
     )
 
 
-def _fitted(text: str, raw: Sequence[str | None], mender: Mender, place: Place) -> dict[str, Any]:
+def _fitted(text: str, raw: Sequence[str | None], repairer: TagRepairer, place: Place) -> dict[str, Any]:
     """Tokens of a text for which only tags are given: the first way to cut it that gives as many tokens as tags."""
     words = [match.span() for match in _WORDS.finditer(text)]
     ways: list[Callable[[], Offsets]] = [
@@ -221,7 +221,7 @@ def _fitted(text: str, raw: Sequence[str | None], mender: Mender, place: Place) 
     else:
         visible = [index for index, (start, end) in enumerate(offsets) if not text[start:end].isspace()]
         offsets = [offsets[index] for index in visible]
-        tags = mender.mend([raw[index] for index in visible], [place.line] * len(visible))
+        tags = repairer.repaired([raw[index] for index in visible], [place.line] * len(visible))
     return {"tokens": tuple(text[a:b] for a, b in offsets), "tags": tags, "offsets": tuple(offsets)}
 
 

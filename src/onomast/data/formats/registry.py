@@ -16,14 +16,14 @@ from onomast.data.formats.conllu import looks_like_conllu, read_conllu, write_co
 from onomast.data.formats.html import write_html
 from onomast.data.formats.records import looks_like_records, read_records, write_records
 from onomast.data.formats.tables import read_docbin, read_parquet
-from onomast.data.input_file import DOCBIN, PARQUET, Log, Repair, Request, Source
+from onomast.data.input_file import DOCBIN, PARQUET, InputFile, ReadLog, ReadOptions, Repair
 from onomast.errors import DataError, nearest
 from onomast.sentence import Sentence
 from onomast.tags import Orphan, Style
 
 __all__ = ["READERS", "WRITERS", "Reading", "Repair", "read", "read_file", "stream", "write"]
 
-Reader = Callable[[Source, Request, Log], Iterator[Sentence]]
+Reader = Callable[[InputFile, ReadOptions, ReadLog], Iterator[Sentence]]
 Writer = Callable[[Iterable[Sentence], str, Style], None]
 
 
@@ -58,14 +58,14 @@ def read_file(
     Raises DataError: no such file, not UTF-8, empty, no tags, or two equally good ways to read it.
     """
     repairs: list[Repair] = []
-    log = Log(repairs.append)
-    source = Source(str(path))
-    request = Request(_column_names(columns), style, orphan, language)
-    with _opened(source, format) as name:
-        sentences = tuple(READERS[name](source, request, log))
+    log = ReadLog(repairs.append)
+    file = InputFile(str(path))
+    options = ReadOptions(_column_names(columns), style, orphan, language)
+    with _opened(file, format) as name:
+        sentences = tuple(READERS[name](file, options, log))
     if not sentences:
-        raise source.error("there is no sentence in it")
-    return Reading(source.path, sentences, name, log.style, "; ".join(filter(None, log.guess)), tuple(repairs))
+        raise file.error("there is no sentence in it")
+    return Reading(file.path, sentences, name, log.style, "; ".join(filter(None, log.guess)), tuple(repairs))
 
 
 def read(
@@ -96,15 +96,15 @@ def stream(
 
     As `read_file`; every repair goes to `on_repair`.
     """
-    source = Source(str(path))
-    request = Request(_column_names(columns), style, orphan, language)
+    file = InputFile(str(path))
+    options = ReadOptions(_column_names(columns), style, orphan, language)
     empty = True
-    with _opened(source, format) as name:
-        for sentence in READERS[name](source, request, Log(on_repair)):
+    with _opened(file, format) as name:
+        for sentence in READERS[name](file, options, ReadLog(on_repair)):
             empty = False
             yield sentence
     if empty:
-        raise source.error("there is no sentence in it")
+        raise file.error("there is no sentence in it")
 
 
 def write(sentences: Iterable[Sentence], path: str | Path, *, format: str | None = None, style: Style = "iob2") -> None:
@@ -121,7 +121,7 @@ def write(sentences: Iterable[Sentence], path: str | Path, *, format: str | None
 
 def writer_of(path: str | Path) -> str | None:
     """The name in WRITERS that a file name calls for by its suffix (.gz aside); None: it calls for none."""
-    return _WRITER_OF.get(Source(str(path)).suffix)
+    return _WRITER_OF.get(InputFile(str(path)).suffix)
 
 
 def _column_names(columns: str | Iterable[str] | None) -> tuple[str, ...] | None:
@@ -141,29 +141,29 @@ def _column_names(columns: str | Iterable[str] | None) -> tuple[str, ...] | None
 
 
 @contextmanager
-def _opened(source: Source, format: str | None) -> Iterator[str]:
-    """The open source and the name of its format. (brat opens its two files, or those of a folder, itself.)"""
-    if format == "brat" or (format is None and is_brat(source)):
+def _opened(file: InputFile, format: str | None) -> Iterator[str]:
+    """The open file and the name of its format. (brat opens its two files, or those of a folder, itself.)"""
+    if format == "brat" or (format is None and is_brat(file)):
         yield "brat"
         return
-    with source.opened():
-        yield _format_of(source, format)
+    with file.opened():
+        yield _format_of(file, format)
 
 
-def _format_of(source: Source, format: str | None) -> str:
+def _format_of(file: InputFile, format: str | None) -> str:
     """The reader that was named, or the one that the file shows: by its first bytes, not by its name."""
     if format is not None:
         if format not in READERS:
-            raise source.error(f"there is no format {format!r}; {nearest(format, READERS)}")
+            raise file.error(f"there is no format {format!r}; {nearest(format, READERS)}")
         return format
-    start = source.peek(len(PARQUET))
-    if start == PARQUET or source.suffix == ".parquet":
+    start = file.peek(len(PARQUET))
+    if start == PARQUET or file.suffix == ".parquet":
         return "parquet"
-    if start[: len(DOCBIN)] == DOCBIN or source.suffix == ".spacy":
+    if start[: len(DOCBIN)] == DOCBIN or file.suffix == ".spacy":
         return "docbin"
-    if looks_like_records(source):
+    if looks_like_records(file):
         return "jsonl"
-    return "conllu" if looks_like_conllu(source) else "columns"
+    return "conllu" if looks_like_conllu(file) else "columns"
 
 
 READERS: Mapping[str, Reader] = {

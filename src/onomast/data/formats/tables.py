@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from onomast.data.formats.records import sentences_of_records
-from onomast.data.formats.tag_repair import Mender, Spelling
-from onomast.data.input_file import Log, Request, Source
+from onomast.data.formats.tag_repair import Spelling, TagRepairer
+from onomast.data.input_file import InputFile, ReadLog, ReadOptions
 from onomast.errors import MissingExtra
 from onomast.sentence import Sentence
 
 
-def read_parquet(source: Source, request: Request, log: Log) -> Iterator[Sentence]:
+def read_parquet(file: InputFile, options: ReadOptions, log: ReadLog) -> Iterator[Sentence]:
     """Rows with tokens and tags, or text and spans. Numbers become names by the ClassLabels of the schema's metadata.
 
-    Raises MissingExtra without pyarrow. The line of a source is the number of the row.
+    Raises MissingExtra without pyarrow. The line of a file is the number of the row.
     """
     try:
         import pyarrow
@@ -24,15 +24,15 @@ def read_parquet(source: Source, request: Request, log: Log) -> Iterator[Sentenc
     except ImportError:
         raise MissingExtra("pyarrow", "parquet") from None
     try:
-        table = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(source.content()))
+        table = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(file.content()))
         names = _class_names(table.schema_arrow.metadata or {})
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise source.error(f"not a whole Parquet file: {_line(error)}") from None
-    source.encoding = "Parquet"
-    yield from sentences_of_records(_rows(table, names, source), source, request, log, "table")
+        raise file.error(f"not a whole Parquet file: {_line(error)}") from None
+    file.encoding = "Parquet"
+    yield from sentences_of_records(_rows(table, names, file), file, options, log, "table")
 
 
-def _rows(table: Any, names: Mapping[str, Sequence[str]], source: Source) -> Iterator[tuple[int, Any]]:
+def _rows(table: Any, names: Mapping[str, Sequence[str]], file: InputFile) -> Iterator[tuple[int, Any]]:
     import pyarrow
 
     number = 0
@@ -42,7 +42,7 @@ def _rows(table: Any, names: Mapping[str, Sequence[str]], source: Source) -> Ite
                 number += 1
                 yield number, {key: _named(value, names[key]) if key in names else value for key, value in row.items()}
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise source.error(f"the Parquet file is damaged: {_line(error)}", number + 1) from None
+        raise file.error(f"the Parquet file is damaged: {_line(error)}", number + 1) from None
 
 
 def _named(value: Any, names: Sequence[str]) -> Any:
@@ -73,32 +73,34 @@ def _names_in(feature: Any) -> list[str] | None:
     return next((found for value in feature.values() if (found := _names_in(value))), None)
 
 
-def read_docbin(source: Source, request: Request, log: Log) -> Iterator[Sentence]:
+def read_docbin(file: InputFile, options: ReadOptions, log: ReadLog) -> Iterator[Sentence]:
     """Documents of a spaCy DocBin, cut into their sentences where they have any; white-space tokens are left out.
 
-    Raises MissingExtra without spaCy. The line of a source is the number of the document.
+    Raises MissingExtra without spaCy. The line of a file is the number of the document.
     """
     try:
         import spacy
         from spacy.tokens import DocBin
     except ImportError:
         raise MissingExtra("spacy", "spacy") from None
-    content = source.content()
+    content = file.content()
     try:
         documents = list(DocBin().from_bytes(content).get_docs(spacy.blank("xx").vocab))
     except Exception as error:  # msgpack, zlib, numpy and spaCy each raise their own
-        raise source.error(f"not a spaCy DocBin: {_line(error)}") from None
+        raise file.error(f"not a spaCy DocBin: {_line(error)}") from None
     log.guess += ["spaCy DocBin"]
     log.style = "iob2"
-    mender = Mender(Spelling(), request.orphan, log, source.name)
+    repairer = TagRepairer(Spelling(), options.orphan, log, file.name)
     for number, document in enumerate(documents, 1):
         for part in document.sents if document.has_annotation("SENT_START") else [document]:
-            sentence = _of_spacy(part, document, f"{source.name}:{number}", request, mender, number)
+            sentence = _of_spacy(part, document, f"{file.name}:{number}", options, repairer, number)
             if sentence is not None:
                 yield sentence
 
 
-def _of_spacy(part: Any, document: Any, name: str, request: Request, mender: Mender, number: int) -> Sentence | None:
+def _of_spacy(
+    part: Any, document: Any, name: str, options: ReadOptions, repairer: TagRepairer, number: int
+) -> Sentence | None:
     """A spaCy span or document as a sentence; `part` is what it covers of `document`."""
     words = [word for word in part if not word.is_space and word.text]
     if not words:
@@ -111,10 +113,10 @@ def _of_spacy(part: Any, document: Any, name: str, request: Request, mender: Men
     end = words[-1].idx + len(words[-1].text)
     return Sentence(
         tuple(word.text for word in words),
-        tags=mender.mend(raw, [number] * len(raw)),
+        tags=repairer.repaired(raw, [number] * len(raw)),
         pos=None if set(pos) == {"_"} else pos,
         label=best[0] if best[1] > 0 else None,
-        language=request.language,
+        language=options.language,
         offsets=tuple((word.idx, word.idx + len(word.text)) for word in words),
         text=document.text[start:end],
         text_start=start,

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from onomast.data.input_file import Log
+from onomast.data.input_file import ReadLog
 from onomast.errors import DataError
 from onomast.tags import OUTSIDE, Orphan, Style, Tag, Tags, convert, faults, guess_style, prefixes_of
 
@@ -157,17 +157,17 @@ class _Row:
     after: dict[str | None, tuple[Tag, _Row] | None] = field(default_factory=dict)
 
 
-class Mender:
+class TagRepairer:
     """Raw tags of one file -> IOB2 tags, one sentence at a time."""
 
-    def __init__(self, spelling: Spelling, orphan: Orphan, log: Log, name: str) -> None:
+    def __init__(self, spelling: Spelling, orphan: Orphan, log: ReadLog, name: str) -> None:
         self._spelling = spelling
         self._orphan = orphan
         self._log = log
         self._name = name
         self._rows: dict[Tag, _Row] = {}
 
-    def mend(self, raw: Sequence[str | None], lines: Sequence[int]) -> tuple[Tag, ...] | None:
+    def repaired(self, raw: Sequence[str | None], lines: Sequence[int]) -> tuple[Tag, ...] | None:
         """IOB2 tags, or None if no token is annotated. `lines` hold the line of each tag, for repairs.
 
         Raises DataError for a prefix that no scheme has, such as `T-LOC`.

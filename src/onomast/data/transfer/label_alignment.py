@@ -59,7 +59,7 @@ def align(target: Corpus, sources: Sequence[Corpus], mapping: Mapping[str, str] 
 def propose(target: Corpus, source: Corpus) -> dict[str, str]:
     """Source label -> the target's label that it most likely is; labels without a clear counterpart are left out.
 
-    A pair scores the likeness of the names, in [0, 1], plus the evidence of the data, in [0, 1): with n mentions
+    A pair scores the similarity of the names, in [0, 1], plus the evidence of the data, in [0, 1): with n mentions
     written alike, n / (n of this source label and any target label + 1) times n / (n of this target label and any
     source label + 1). Names are alike by the letters they begin with, after what the labels of a side have in common
     (`NE` of NEP, NEL, NEO). The best pairs are taken first; no label twice.
@@ -73,7 +73,8 @@ def propose(target: Corpus, source: Corpus) -> dict[str, str]:
         of_old[old] += number
         of_new[new] += number
     scores = {
-        (old, new): _likeness(their_stems[old], our_stems[new]) + number**2 / ((of_old[old] + 1) * (of_new[new] + 1))
+        (old, new): _name_similarity(their_stems[old], our_stems[new])
+        + number**2 / ((of_old[old] + 1) * (of_new[new] + 1))
         for (old, new), number in shared.items()
     }
     pairs: dict[str, str] = {}
@@ -173,7 +174,7 @@ def _stems(mentions: Mapping[str, set[str]]) -> dict[str, str]:
     return {label: label.upper().removeprefix(common) for label in mentions}
 
 
-def _likeness(one: str, other: str) -> float:
+def _name_similarity(one: str, other: str) -> float:
     """Letters that both names begin with, as a share of the shorter one."""
     return len(_common_start(one, other)) / max(1, min(len(one), len(other)))
 

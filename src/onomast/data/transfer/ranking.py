@@ -1,6 +1,6 @@
 """Which sources will help a target? Rank them before any training, by features of the data alone, and say why.
 
-The features are those of `likeness.py`; the score is their mean, weighted by `WEIGHTS`.
+The features are those of `similarity.py`; the score is their mean, weighted by `WEIGHTS`.
 """
 
 from __future__ import annotations

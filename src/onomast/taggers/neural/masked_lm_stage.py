@@ -133,7 +133,7 @@ def _raw(corpus: Corpus, recipe: Recipe) -> Iterator[list[str]]:
     reader = TextReader(silent)
     for line in (line for path in paths for line in reader.read(Path(path))):
         words = [convert_token(word, recipe.script).text for word in line] if recipe.script else line
-        yield from exclusion.pieces(words)
+        yield from exclusion.remainders(words)
 
 
 def _settings(stage: Stage, training: Training, subwords: int, masking: Masking) -> Training:
