@@ -399,7 +399,7 @@ def test_ngrams_that_no_known_word_has_count_as_zeros(model_path: Path) -> None:
     met = set(subwords.of([*vectors.words, "Kampala"])[0].tolist())
     for word in ("Mombasani", "Kampalani", "🎉x"):
         buckets, _ = subwords.of([word])
-        table, _ = vectors.source.gather(buckets)
+        table, _ = vectors.table.gather(buckets)
         rows = [row if bucket in met else 0 * row for bucket, row in zip(buckets.tolist(), table, strict=True)]
         assert np.allclose(compact.rows([word])[0], sum(rows) / len(rows), atol=1e-4)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import itertools
 import json
 import os
@@ -16,10 +15,11 @@ from pathlib import Path
 
 from onomast.data.catalogue import language_of, resolve
 from onomast.data.formats.registry import Repair, stream, write
-from onomast.data.input_file import write_chunks
+from onomast.data.input_file import standard_output, write_chunks
 from onomast.data.raw_text import display_name, read_blocks, stream_text
 from onomast.data.tokenize import Segmenter
 from onomast.errors import OnomastError
+from onomast.files import is_same_file
 from onomast.progress import progress
 from onomast.sentence import Sentence
 from onomast.tagger import Tagger
@@ -84,6 +84,8 @@ def tag_file(
     if not 0 <= min_confidence <= 1:
         raise OnomastError(f"--min-confidence {min_confidence}: expected a probability between 0 and 1")
     path = resolve(str(file))
+    if is_same_file(path, out):
+        raise OnomastError(f"--out {out} is the input; expected another file, as the input would be lost")
     language = language_of(str(file))
     began = time.perf_counter()
     tally = _Tally()
@@ -137,14 +139,9 @@ def segment_file(file: str, segmenter: str = "unicode") -> None:
     """Print raw text one sentence a line, tokens separated by spaces."""
     path = resolve(file)
     cut = _segmenter(segmenter)
-    output = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="\n")
-    with _quiet_pipe():
-        try:
-            for sentence in stream_text(read_blocks(path), source=display_name(path), segmenter=cut):
-                output.write(" ".join(sentence.tokens) + "\n")
-            output.flush()
-        finally:
-            output.detach()
+    with _quiet_pipe(), standard_output() as output:
+        for sentence in stream_text(read_blocks(path), source=display_name(path), segmenter=cut):
+            output.write(" ".join(sentence.tokens) + "\n")
 
 
 def _segmenter(name: str) -> Segmenter:

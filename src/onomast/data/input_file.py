@@ -11,14 +11,14 @@ import io
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
 from onomast.errors import DataError
-from onomast.files import atomic_path
+from onomast.files import atomic_path, is_direct, open_direct
 from onomast.tags import Orphan, Style
 
 STANDARD_INPUT = "-"
@@ -110,6 +110,8 @@ class InputFile:
         """Open the file, undo gzip, and close it at the end; system and gzip errors become DataErrors."""
         try:
             if self.path == STANDARD_INPUT:
+                if sys.stdin is None:
+                    raise self.error("is closed; expected text; name a file")
                 self._handle = self._unpacked(cast(BinaryIO, io.BufferedReader(_raw(sys.stdin.buffer), _BLOCK)))
                 yield self
             else:
@@ -210,25 +212,44 @@ def _raw(buffer: object) -> io.RawIOBase:
 
 @contextmanager
 def open_output(path: str) -> Iterator[TextIO]:
-    """A text file that appears whole or not at all; "-" is standard output, a name ending in .gz is compressed."""
+    """A text file that appears whole or not at all; a name ending in .gz is compressed.
+
+    "-" is standard output; devices and named pipes are written into. Raises DataError, BrokenPipeError.
+    """
     if path == STANDARD_INPUT:
-        wrapper = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="\n", write_through=False)
-        try:
-            yield wrapper
-        finally:
-            wrapper.flush()
-            wrapper.detach()
+        with standard_output() as handle:
+            yield handle
         return
     try:
-        with atomic_path(path) as temporary, temporary.open("wb") as raw:
+        with ExitStack() as stack:
+            if is_direct(path):
+                raw = stack.enter_context(open_direct(path))
+            else:
+                raw = stack.enter_context(stack.enter_context(atomic_path(path)).open("wb"))
             # No name and no time inside: the same sentences give the same bytes.
             packed = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if path.endswith(".gz") else raw
-            with io.TextIOWrapper(cast(BinaryIO, packed), encoding="utf-8", newline="\n") as handle:
-                yield handle
+            yield stack.enter_context(io.TextIOWrapper(cast(BinaryIO, packed), encoding="utf-8", newline="\n"))
     except UnicodeEncodeError as error:
-        raise DataError(f"{error.object[error.start]!r} is no character that UTF-8 can hold", path=path) from None
+        raise DataError(f"{error.object[error.start]!r} is not a character that UTF-8 can hold", path=path) from None
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise DataError(f"cannot be written: {error.strerror or error}", path=path) from None
+
+
+@contextmanager
+def standard_output() -> Iterator[TextIO]:
+    """Standard output as UTF-8, whatever the terminal's encoding. Raises DataError where it is closed."""
+    if sys.stdout is None:
+        raise DataError("is closed; expected somewhere to write; name a file with --out", path="standard output")
+    wrapper = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="\n", write_through=False)
+    try:
+        yield wrapper
+        wrapper.flush()
+    finally:
+        # After a broken pipe there is nobody to flush for.
+        with suppress(OSError, ValueError):
+            wrapper.detach()
 
 
 def write_chunks(path: str, chunks: Iterable[str]) -> None:

@@ -38,6 +38,8 @@ def open_bytes(path: str | Path) -> Iterator[BinaryIO]:
     """The bytes of a file, or of standard input for "-"; gzip is decompressed. Raises DataError."""
     try:
         if str(path) == _STANDARD_INPUT:
+            if sys.stdin is None:
+                raise DataError("is closed; expected text; name a file", path=display_name(path))
             yield cast(BinaryIO, sys.stdin.buffer)
             return
         with Path(path).open("rb") as handle:

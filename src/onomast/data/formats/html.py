@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from html import escape
 
@@ -11,6 +12,7 @@ from onomast.tags import Style
 
 # Light fills on which black text has a contrast of 9 or more; a border of the same hue.
 _HUES = (210, 30, 130, 350, 270, 55, 180, 315, 95, 240, 10, 160)
+_FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
 _STYLE = """
 :root { color-scheme: light; }
 body { font: 1rem/1.9 system-ui, "Noto Sans", sans-serif; margin: 0; color: #111; background: #fff;
@@ -110,5 +112,5 @@ def _fill(number: int) -> str:
 
 
 def _safe(text: str) -> str:
-    """Escaped, and without the control characters that HTML forbids."""
-    return escape("".join("\ufffd" if letter < " " and letter not in "\t\n" else letter for letter in text))
+    """Escaped, and without the control characters that HTML forbids and the surrogates that UTF-8 cannot hold."""
+    return escape(_FORBIDDEN.sub("\ufffd", text))
