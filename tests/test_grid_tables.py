@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import stdev
@@ -12,22 +13,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onomast.evaluation.counting import f1_of
+from onomast.evaluation.metrics import f1_of
+from onomast.evaluation.significance import holm
 from onomast.experiments.analysis.markdown import to_markdown
 from onomast.experiments.analysis.statistics import (
     Difference,
     average,
     difference,
     estimate,
-    holm,
     t_outside,
     t_quantile,
 )
 from onomast.experiments.analysis.tables import table_of, to_csv
 from onomast.experiments.cells import cells_of
 from onomast.experiments.grid import read_grid
-from onomast.experiments.measure import counts_text
-from onomast.experiments.results import appending, row_of
+from onomast.experiments.results import appending, pack_counts, row_of
 
 GRID = """
 title = "Made up"
@@ -95,7 +95,7 @@ def outcome(value: float) -> dict[str, Any]:
         "signature": "onomast:0|scheme:iob2|n:100|sha:1",
         "seconds": {"train": 3.0, "total": 4.0},
         "memory_mb": 50.0,
-        "counts": counts_text(counts(value)),
+        "counts": pack_counts(counts(value)),
     }
 
 
@@ -228,3 +228,30 @@ def test_a_curve_is_drawn_for_corpora_of_several_sizes_alone(tmp_path: Path) -> 
     curves = (tmp_path / "both/grid-curves.svg").read_text()
     bars = (tmp_path / "both/grid-bars.svg").read_text()
     assert [text.count('id="axes_') for text in (curves, bars)] == [1, 2]
+
+
+def test_what_rests_on_one_seed_is_marked_in_every_table(tmp_path: Path) -> None:
+    three = to_markdown(table_of(made_up(tmp_path)))
+    assert "¹" not in three
+    (tmp_path / "results.jsonl").unlink()
+    for across in ("scores", "sizes", "corpora"):
+        text = GRID.replace('across = "scores"', f'across = "{across}"')
+        (tmp_path / "results.jsonl").unlink(missing_ok=True)
+        page = to_markdown(table_of(made_up(tmp_path, text, seeds=(1,))))
+        assert "¹: one seed; its intervals and p-values are over test sentences only." in page
+        rows = [line for line in page.splitlines() if line.startswith(("| CRF |", "| strong |"))]
+        assert rows and all("¹" in row for row in rows)
+
+
+def test_rows_without_counts_have_a_score_and_no_difference(tmp_path: Path) -> None:
+    """Rows converted from older results may lack the counts of their test sentences."""
+    path = made_up(tmp_path)
+    results = tmp_path / "results.jsonl"
+    rows = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        del row["counts"]
+        row["memory_mb"] = None
+    results.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    table = table_of(path)
+    assert all(line.difference is None for line in table.lines)
+    assert table.lines[0].ours is not None

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from onomast.evaluation.counting import Counts, Score, f1_of, score_of
+from onomast.evaluation.counting import Counts, Score, score_of
 from onomast.evaluation.figures import Row, percent, percent_interval
+from onomast.evaluation.metrics import f1_of
 from onomast.evaluation.mistakes import KINDS, Kind
 from onomast.evaluation.report import Report
 from onomast.evaluation.significance import Interval, interval, resample

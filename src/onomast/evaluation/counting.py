@@ -1,4 +1,6 @@
-"""From two lots of sentences to counts (true positives, predicted, gold) per sentence and label; scores sum their rows.
+"""Gold and predicted sentences to counts (true positives, predicted, gold) of each sentence and label.
+
+Every score is computed from sums of rows of these counts (`metrics.py`).
 
 An entity is right when its first token, last token and label are right. Tokens whose gold tag is `None` were not
 annotated: a span of either side that touches one is not scored, nor is one that overlaps a gold span whose border
@@ -19,7 +21,6 @@ from onomast.sentence import Sentence
 from onomast.tags import Orphan, Span, Tags, spans_of, split_tag
 
 Counts = npt.NDArray[np.int64]  # (..., 3): true positives, predicted, gold
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,6 @@ def score_of(counts: Counts) -> Score:
     """The score of counts (..., 3), summed over all but the last axis."""
     true_positives, predicted, gold = counts.reshape(-1, 3).sum(axis=0).tolist()
     return Score(true_positives, predicted, gold)
-
-
-def f1_of(totals: Floats) -> Floats:
-    """F1 (...) of totals (..., 3); 0 where there is nothing."""
-    found = totals[..., 1] + totals[..., 2]
-    return 2 * totals[..., 0] / np.where(found > 0, found, 1)
 
 
 def require_same_tokens(gold: Sequence[Sentence], predicted: Sequence[Sentence]) -> None:

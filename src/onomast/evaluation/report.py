@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import eq
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,18 @@ import numpy.typing as npt
 from onomast._version import __version__
 from onomast.evaluation.counting import (
     Counts,
-    Floats,
     Known,
     Score,
     count_boundaries,
     count_labels,
     count_unseen,
-    f1_of,
     fingerprint,
     labels_of,
     require_same_tokens,
     score_of,
     scored_pairs,
 )
+from onomast.evaluation.metrics import Floats, f1_of
 from onomast.evaluation.mistakes import Kind, count_confusion, count_kinds, mistakes_of
 from onomast.evaluation.significance import Interval, interval, resample
 from onomast.evaluation.tag_scores import TagScores, score_tags
@@ -45,12 +45,22 @@ class Average:
     f1: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Accuracy:
     """Share of decisions that are right."""
 
-    right: int
-    support: int
+    counts: Counts
+    """(N, 3): of each sentence the right decisions, and all of them twice (predicted and gold are equally many)."""
+
+    @property
+    def right(self) -> int:
+        """Number of right decisions."""
+        return int(self.counts[:, 0].sum())
+
+    @property
+    def support(self) -> int:
+        """Number of decisions."""
+        return int(self.counts[:, 2].sum())
 
     @property
     def accuracy(self) -> float:
@@ -251,15 +261,16 @@ def _fingerprint(gold: Sequence[Sentence]) -> str:
 
 def _pos_accuracy(gold: Sequence[Sentence], predicted: Sequence[Sentence]) -> Accuracy | None:
     """None where the predicted sentences carry the very tuples of the gold ones: input handed on, not predicted."""
-    pairs = [(one.pos, other.pos) for one, other in zip(gold, predicted, strict=True) if one.pos is not None]
-    if not pairs or all(guessed is None or guessed is right for right, guessed in pairs):
+    pairs = [(one.pos or (), other.pos) for one, other in zip(gold, predicted, strict=True)]
+    if all(guessed is None or guessed is right for right, guessed in pairs if right):
         return None
-    right = sum(a == b for gold_pos, guessed in pairs for a, b in zip(gold_pos, guessed or (), strict=False))
-    return Accuracy(right, sum(len(gold_pos) for gold_pos, _ in pairs))
+    decisions = [(sum(map(eq, right, guessed or ())), len(right)) for right, guessed in pairs]
+    return Accuracy(np.array([(right, total, total) for right, total in decisions], np.int64))
 
 
 def _sentence_accuracy(gold: Sequence[Sentence], predicted: Sequence[Sentence]) -> Accuracy | None:
-    pairs = [(one.label, other.label) for one, other in zip(gold, predicted, strict=True) if one.label is not None]
-    if not pairs or all(guessed is None for _, guessed in pairs):
+    pairs = [(one.label, other.label) for one, other in zip(gold, predicted, strict=True)]
+    if all(guessed is None for right, guessed in pairs if right is not None):
         return None
-    return Accuracy(sum(right == guessed for right, guessed in pairs), len(pairs))
+    decisions = [(int(right == guessed), 1) if right is not None else (0, 0) for right, guessed in pairs]
+    return Accuracy(np.array([(right, total, total) for right, total in decisions], np.int64))

@@ -1,23 +1,16 @@
-"""Chance: bootstrap intervals of one system's score, paired tests between systems. All resample whole sentences."""
+"""Bootstrap intervals of one system's score, paired tests between systems. All resample whole sentences."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from onomast.errors import OnomastError
-from onomast.evaluation.counting import (
-    Counts,
-    Floats,
-    count_labels,
-    f1_of,
-    labels_of,
-    require_same_tokens,
-    scored_pairs,
-)
+from onomast.evaluation.counting import Counts, count_labels, labels_of, require_same_tokens, scored_pairs
+from onomast.evaluation.metrics import Floats, f1_of
 from onomast.sentence import Sentence
 from onomast.tags import Orphan
 
@@ -25,6 +18,18 @@ _CELLS = 4_000_000  # random numbers held at a time
 _EQUAL = 1e-12  # two differences of F1 closer than this are the same fraction
 
 Interval = tuple[float, float]
+Metric = Callable[[Floats], Floats]
+"""From totals (..., 3), or (..., L, 3) for scores over labels, to scores (...)."""
+
+
+@dataclass(frozen=True)
+class Bootstrapped:
+    """A score, and how it varies when the test sentences are resampled."""
+
+    value: float
+    error: float
+    """Standard error."""
+    ci95: Interval
 
 
 @dataclass(frozen=True)
@@ -80,11 +85,12 @@ def compare(
     stacked = np.concatenate(list(counted.values()), axis=1)
     totals = resample(stacked, samples, seed).reshape(samples, len(counted), 3)
     resampled = dict(zip(counted, np.moveaxis(f1_of(totals), 1, 0), strict=True))
-    made = [
+    comparisons = [
         _comparison((first, second), counted, resampled, (samples, seed))
         for first, second in itertools.combinations(counted, 2)
     ]
-    return _holm(made)
+    adjusted = holm([comparison.randomisation_p for comparison in comparisons])
+    return [replace(one, adjusted_p=p) for one, p in zip(comparisons, adjusted, strict=True)]
 
 
 def resample(counts: Counts, samples: int, seed: int) -> Floats:
@@ -92,6 +98,13 @@ def resample(counts: Counts, samples: int, seed: int) -> Floats:
     flat = counts.reshape(len(counts), -1).astype(np.float64)
     drawn = [weights @ flat for weights in _weights(len(counts), samples, seed)]
     return np.concatenate(drawn).reshape(samples, *counts.shape[1:])
+
+
+def bootstrap(counts: Counts, metric: Metric, *, samples: int = 1000, seed: int = 0) -> Bootstrapped:
+    """A score of counts (N, ..., 3) with its standard error and 95 % interval over resampled sentences."""
+    resampled = metric(resample(counts, samples, seed))
+    value = metric(counts.sum(axis=0).astype(np.float64)[None])[0]
+    return Bootstrapped(float(value), float(resampled.std(ddof=1)), interval(resampled))
 
 
 def interval(values: Floats) -> Interval:
@@ -118,6 +131,15 @@ def randomisation_p(first: Counts, second: Counts, *, samples: int = 10_000, see
     return (large / 2 ** len(change), True) if exact else ((large + 1) / (samples + 1), False)
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm (1979): the smallest of m p-values times m, the next times m - 1, and so on, never falling."""
+    adjusted, highest = [1.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda place: p_values[place])):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = highest
+    return adjusted
+
+
 def _comparison(
     names: tuple[str, str], counted: Mapping[str, Counts], resampled: Mapping[str, Floats], draws: tuple[int, int]
 ) -> Comparison:
@@ -131,16 +153,6 @@ def _comparison(
     return Comparison(
         *names, f1[0], f1[1], observed, interval(differences), (stray + 1) / (samples + 1), p, adjusted_p=p, exact=exact
     )
-
-
-def _holm(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Holm (1979): the smallest of m p-values times m, the next times m - 1, and so on, never falling."""
-    made = list(comparisons)
-    highest = 0.0
-    for rank, index in enumerate(sorted(range(len(made)), key=lambda index: made[index].randomisation_p)):
-        highest = max(highest, min(1.0, (len(made) - rank) * made[index].randomisation_p))
-        made[index] = replace(made[index], adjusted_p=highest)
-    return made
 
 
 def _difference(first: Counts, second: Counts) -> float:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import importlib.metadata
 import platform
 import time
 import traceback
-import zlib
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +16,15 @@ from onomast.errors import DataError, OnomastError, RecipeError
 from onomast.experiments.cells import Cell
 from onomast.experiments.corpora import corpus_of, leaked_of, vectors_of
 from onomast.experiments.pretraining import encoder_of
+from onomast.experiments.results import Row, pack_counts
 from onomast.recipe import Recipe
 from onomast.sentence import Sentence
 from onomast.taggers.registry import new_tagger
-from onomast.tags import Style, convert
 
 if TYPE_CHECKING:
-    from onomast.evaluation.counting import Counts, Floats
+    from onomast.evaluation.counting import Counts
     from onomast.evaluation.report import Report
-
-Row = dict[str, Any]
+    from onomast.evaluation.significance import Metric
 
 
 def run_cell(cell: Cell) -> Row:
@@ -52,82 +48,50 @@ def failed(error: str) -> Row:
     return {"status": "failed", "error": error}
 
 
-def counts_text(counts: Counts) -> str:
-    """(N, 3) counts of the test sentences as text: 16-bit numbers, zlib, base 64."""
-    return base64.b64encode(zlib.compress(counts.astype("<u2").tobytes(), 9)).decode()
-
-
-def counts_of(text: str) -> Counts:
-    """(N, 3): what `counts_text` wrote."""
-    import numpy as np
-
-    return np.frombuffer(zlib.decompress(base64.b64decode(text)), "<u2").reshape(-1, 3).astype(np.int64)
-
-
-def tag_counts(gold: Sequence[Sentence], predicted: Sequence[Sentence], scheme: Style) -> Counts:
-    """(N, K, 3): right, predicted and gold tokens of every sentence and tag that occurs in gold.
-
-    The totals are those of `Report.tags`; per sentence they give its figures intervals.
-    """
-    import numpy as np
-
-    ids: dict[str, int] = {}
-    cells: list[tuple[int, int, int]] = []  # sentence, tag, what is counted
-    for number, (one, other) in enumerate(zip(gold, predicted, strict=True)):
-        if one.tags is None:
-            continue
-        pairs = zip(convert(one.tags, "iob2", scheme), convert(other.tags or (), "iob2", scheme), strict=True)
-        for right, guessed in pairs:
-            if right is None:
-                continue
-            right_id, guessed_id = ids.setdefault(right, len(ids)), ids.setdefault(guessed or "O", len(ids))
-            cells += [(number, right_id, 2), (number, guessed_id, 1)]
-            if right_id == guessed_id:
-                cells.append((number, right_id, 0))
-    counts = np.zeros((len(gold), len(ids), 3), np.int64)
-    if cells:
-        np.add.at(counts, tuple(np.array(cells).T), 1)
-    return counts[:, counts[:, :, 2].any(axis=0)]
-
-
-def scores_of(report: Report, tags: Counts) -> dict[str, dict[str, Any]]:
+def scores_of(report: Report) -> dict[str, dict[str, Any]]:
     """Name -> value, standard error and 95 % interval over resampled test sentences, all as fractions."""
-    counts = report.counts
-    found = {
-        "f1": _with_interval(counts.sum(axis=1), _f1),
-        "precision": _with_interval(counts.sum(axis=1), lambda totals: _share(totals, 1)),
-        "recall": _with_interval(counts.sum(axis=1), lambda totals: _share(totals, 2)),
-        "macro_f1": _with_interval(counts, _macro),
-        "weighted_f1": _with_interval(counts, _weighted),
-        "tag_accuracy": _with_interval(tags, _accuracy),
-        "tag_macro_f1": _with_interval(tags, _macro),
-        "tag_weighted_f1": _with_interval(tags, _weighted),
+    from onomast.evaluation import metrics
+
+    entities = report.counts.sum(axis=1)
+    scores = {
+        "f1": _with_interval(entities, metrics.f1_of),
+        "precision": _with_interval(entities, metrics.precision_of),
+        "recall": _with_interval(entities, metrics.recall_of),
+        "macro_f1": _with_interval(report.counts, metrics.macro_f1_of),
+        "weighted_f1": _with_interval(report.counts, metrics.weighted_f1_of),
+        "tag_accuracy": _with_interval(report.tags.counts, metrics.accuracy_of),
+        "tag_macro_f1": _with_interval(report.tags.counts, metrics.macro_f1_of),
+        "tag_weighted_f1": _with_interval(report.tags.counts, metrics.weighted_f1_of),
     }
     if report.unseen_counts is not None:
-        found["unseen_f1"] = _with_interval(report.unseen_counts, _f1)
+        scores["unseen_f1"] = _with_interval(report.unseen_counts, metrics.f1_of)
     if report.leaked is not None and not report.leaked.all():
-        found["without_leaked_f1"] = _with_interval(counts[~report.leaked].sum(axis=1), _f1)
-    if report.pos is not None:
-        found["pos_accuracy"] = {"value": report.pos.accuracy, "support": report.pos.support}
-    return found
+        scores["without_leaked_f1"] = _with_interval(entities[~report.leaked], metrics.f1_of)
+    for name, accuracy in (("pos_accuracy", report.pos), ("sentence_accuracy", report.sentence)):
+        if accuracy is not None:
+            scores[name] = _with_interval(accuracy.counts, metrics.recall_of)
+    return scores
 
 
 def label_scores_of(report: Report) -> dict[str, dict[str, Any]]:
     """Label -> precision, recall and F1, their standard errors over resampled test sentences, and gold entities."""
+    from onomast.evaluation import metrics
     from onomast.evaluation.significance import resample
 
-    resampled, totals = resample(report.counts, 1000, 0), report.counts.sum(axis=0)[None].astype(float)
-    found: dict[str, dict[str, Any]] = {label: {} for label in report.labels}
-    for name, figure in _OF_LABELS.items():
-        values, errors = figure(totals)[0], figure(resampled).std(axis=0, ddof=1)
-        for number, label in enumerate(report.labels):
-            found[label][name] = {"value": round(float(values[number]), 4), "error": round(float(errors[number]), 4)}
-    for number, label in enumerate(report.labels):
-        found[label]["support"] = int(totals[0, number, 2])
-    return found
+    metric_of = {"precision": metrics.precision_of, "recall": metrics.recall_of, "f1": metrics.f1_of}
+    resampled, totals = resample(report.counts, 1000, 0), report.counts.sum(axis=0).astype(float)
+    scores: dict[str, dict[str, Any]] = {label: {} for label in report.labels}
+    for name, metric in metric_of.items():
+        values, errors = metric(totals), metric(resampled).std(axis=0, ddof=1)
+        for label, value, error in zip(report.labels, values.tolist(), errors.tolist(), strict=True):
+            scores[label][name] = {"value": round(value, 4), "error": round(error, 4)}
+    for label, total in zip(report.labels, totals.tolist(), strict=True):
+        scores[label]["support"] = int(total[2])
+    return scores
 
 
 def _run(cell: Cell) -> Row:
+    from onomast.evaluation.metrics import f1_of
     from onomast.evaluation.report import Known, evaluate
 
     corpus = corpus_of(cell)
@@ -139,13 +103,11 @@ def _run(cell: Cell) -> Row:
     tagged = time.perf_counter()
     known = Known.of((*corpus.train, *corpus.dev, *(s for source in corpus.sources for s in source.train)))
     report = evaluate(corpus.test, predicted, train=known, scheme=cell.tag_scheme)
-    scores = scores_of(report, tag_counts(corpus.test, predicted, cell.tag_scheme))
-    if report.sentence is not None:
-        scores["sentence_accuracy"] = _sentence_accuracy(corpus.test, predicted)
+    scores = scores_of(report)
     if leaked := leaked_of(cell):
         also = tagger.tag([_bare(sentence, cell.recipe) for sentence in leaked])
         whole = evaluate((*corpus.test, *leaked), (*predicted, *also), scheme=cell.tag_scheme)
-        scores["with_leaked_f1"] = _with_interval(whole.counts.sum(axis=1), _f1)
+        scores["with_leaked_f1"] = _with_interval(whole.counts.sum(axis=1), f1_of)
     return {
         "scores": scores,
         "labels": label_scores_of(report),
@@ -154,7 +116,7 @@ def _run(cell: Cell) -> Row:
         "seconds": {"train": fitted - began, "tag": tagged - fitted},
         "memory_mb": _peak_memory(),
         "notes": list(history.notes),
-        "counts": counts_text(report.counts.sum(axis=1)),
+        "counts": pack_counts(report.counts.sum(axis=1)),
     }
 
 
@@ -196,57 +158,17 @@ def _bare(sentence: Sentence, recipe: Recipe) -> Sentence:
     return bare if used else dataclasses.replace(bare, pos=None)
 
 
-def _with_interval(counts: Counts, figure: Callable[[Floats], Floats]) -> dict[str, Any]:
-    """`figure` of totals (..., 3) -> (...): its value, standard error and interval; counts: (N, ..., 3)."""
-    from onomast.evaluation.significance import interval, resample
+def _with_interval(counts: Counts, metric: Metric) -> dict[str, Any]:
+    """A score of counts (N, ..., 3) as a row of results holds it."""
+    from onomast.evaluation.significance import bootstrap
 
-    resampled = figure(resample(counts, 1000, 0))
-    low, high = interval(resampled)
+    score = bootstrap(counts, metric)
     return {
-        "value": _rounded(float(figure(counts.sum(axis=0)[None].astype(float))[0])),
-        "error": _rounded(float(resampled.std(ddof=1))),
-        "ci95": [_rounded(low), _rounded(high)],
+        "value": round(score.value, 6),
+        "error": round(score.error, 6),
+        "ci95": [round(end, 6) for end in score.ci95],
         "support": int(counts[..., 2].sum()),
     }
-
-
-def _sentence_accuracy(gold: Sequence[Sentence], predicted: Sequence[Sentence]) -> dict[str, Any]:
-    import numpy as np
-
-    right = [one.label == other.label for one, other in zip(gold, predicted, strict=True) if one.label is not None]
-    return _with_interval(np.array([[one, 1, 1] for one in right], np.int64), lambda totals: _share(totals, 2))
-
-
-def _f1(totals: Floats) -> Floats:
-    from onomast.evaluation.counting import f1_of
-
-    return f1_of(totals)
-
-
-def _share(totals: Floats, of: int) -> Floats:
-    """Right ones among those predicted (1) or gold (2); 0 where there are none."""
-    share: Floats = totals[..., 0] / (totals[..., of] + (totals[..., of] == 0))
-    return share
-
-
-def _weighted(totals: Floats) -> Floats:
-    gold = totals[..., 2]
-    summed = gold.sum(axis=-1)
-    mean: Floats = (_f1(totals) * gold).sum(axis=-1) / (summed + (summed == 0))
-    return mean
-
-
-def _macro(totals: Floats) -> Floats:
-    mean: Floats = _f1(totals).sum(axis=-1) / max(totals.shape[-2], 1)
-    return mean
-
-
-def _accuracy(totals: Floats) -> Floats:
-    return _share(totals.sum(axis=-2), 2)
-
-
-def _rounded(value: float) -> float:
-    return round(value, 6)
 
 
 def _sizes(corpus: Corpus) -> dict[str, int]:
@@ -285,10 +207,3 @@ def _versions(recipe: Recipe) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-
-
-_OF_LABELS: Mapping[str, Callable[[Floats], Floats]] = {
-    "precision": lambda totals: _share(totals, 1),
-    "recall": lambda totals: _share(totals, 2),
-    "f1": _f1,
-}

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from onomast.errors import DataError, OnomastError, RecipeError
 from onomast.experiments.cells import Cell, identity
+
+if TYPE_CHECKING:
+    from onomast.evaluation.counting import Counts
 
 Row = dict[str, Any]
 RESULTS = "results.jsonl"
@@ -65,6 +70,18 @@ def row_of(cell: Cell, checksums: Mapping[str, str], outcome: Mapping[str, Any])
         "parts": cell.parts,
         **({"counts": outcome["counts"]} if "counts" in outcome else {}),
     }
+
+
+def pack_counts(counts: Counts) -> str:
+    """(N, 3) counts of the test sentences as text: 16-bit numbers, zlib, base 64."""
+    return base64.b64encode(zlib.compress(counts.astype("<u2").tobytes(), 9)).decode()
+
+
+def unpack_counts(text: str) -> Counts:
+    """(N, 3): what `pack_counts` wrote."""
+    import numpy as np
+
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), "<u2").reshape(-1, 3).astype(np.int64)
 
 
 def mixed_files(rows: Sequence[Row]) -> list[str]:

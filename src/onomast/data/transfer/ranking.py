@@ -14,7 +14,7 @@ from onomast.corpus import Corpus
 from onomast.data.transfer.similarity import FEATURES, Profile, features_of, profile_of
 from onomast.errors import DataError
 
-# By the rule of benchmarks/ranking.md, on targets that it does not test on. `size` was set by hand.
+# By the rule of benchmarks/ranking/README.md, on targets that it does not test on. `size` was set by hand.
 WEIGHTS: Mapping[str, float] = {
     "entities": 15,
     "names": 10,

@@ -9,8 +9,7 @@ from pathlib import Path
 from onomast.experiments.analysis.statistics import Difference, difference
 from onomast.experiments.cells import Cell, cells_of
 from onomast.experiments.grid import Grid
-from onomast.experiments.measure import counts_of
-from onomast.experiments.results import RESULTS, Row, read_results
+from onomast.experiments.results import RESULTS, Row, read_results, unpack_counts
 
 
 @dataclass(frozen=True)
@@ -41,10 +40,14 @@ def groups_of(grid: Grid, folder: Path) -> list[Group]:
 
 
 def compared(first: Group, second: Group) -> Difference | None:
-    """Micro F1 of the second less that of the first; None: no seed in common, or not the same test sentences."""
-    if not _same_sentences([*first.runs.values(), *second.runs.values()]):
+    """Micro F1 of the second less that of the first.
+
+    None: no seed in common, not the same test sentences, or rows that lack the counts of their test sentences.
+    """
+    runs = [*first.runs.values(), *second.runs.values()]
+    if not _same_sentences(runs) or not all("counts" in run for run in runs):
         return None
-    counts = [{seed: counts_of(run["counts"]) for seed, run in group.runs.items()} for group in (first, second)]
+    counts = [{seed: unpack_counts(run["counts"]) for seed, run in group.runs.items()} for group in (first, second)]
     return difference(*counts)
 
 

@@ -1,4 +1,4 @@
-"""A table of results as Markdown: one section for each corpus and size, or sizes or corpora side by side."""
+"""A table of results as Markdown: one section for each corpus and size, or sizes or corpora as columns."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from onomast.experiments.analysis.claims import Verdict
 from onomast.experiments.analysis.statistics import Difference, Estimate
 from onomast.experiments.analysis.tables import PLAIN, Line, Table, title_of
 
+ONE_SEED = "¹"
+"""Marks what rests on a single seed."""
 _TESTS = (
     " Δ: difference of F1 from the baseline *{baseline}*, paired by seed and test sentence; p: two-sided, "
     "Holm-corrected for the {tests} differences of this table."
 )
 _INTERVALS = "Mean over seeds [95 % interval over seeds and test sentences together]; scores in percent."
+_MARK = f"{ONE_SEED}: one seed; its intervals and p-values are over test sentences only."
 
 
 def to_markdown(table: Table) -> str:
@@ -28,7 +31,8 @@ def to_markdown(table: Table) -> str:
     sources = _distinct(line.source for line in table.lines if line.source)
     lines += [f"- Theirs: {source}." for source in sources]
     lines += [f"- {note}" for note in table.notes]
-    return "\n".join(lines).rstrip() + "\n"
+    text = "\n".join(lines).rstrip() + "\n"
+    return text.replace(method, f"{method} {_MARK}", 1) if ONE_SEED in text else text
 
 
 def _sections(table: Table) -> list[str]:
@@ -59,9 +63,13 @@ def _row(here: Sequence[Line], row: str, published: set[str], table: Table) -> l
         cells += [theirs, _ours(line, digits)] if line.score in published else [_ours(line, digits)]
     if table.grid.table.baseline:
         change = next((line for line in found if line.difference is not None), None)
-        cells += ["", ""] if change is None else [_change(change.difference, digits), _p(change.adjusted_p)]
+        cells += ["", ""]
+        if change is not None:
+            mark = _mark(change.difference)
+            cells[-2:] = [_change(change.difference, digits), _p(change.adjusted_p) + mark]
     runs, wanted = len(found[0].group.runs), found[0].group.wanted
-    return [*cells, str(runs) if runs == wanted else f"{runs} of {wanted}"]
+    seeds = str(runs) if runs == wanted else f"{runs} of {wanted}"
+    return [*cells, seeds + (ONE_SEED if runs == 1 else "")]
 
 
 def _side_by_side(table: Table, across: str) -> list[str]:
@@ -109,9 +117,15 @@ def _verdicts(verdicts: Sequence[Verdict], digits: int) -> list[str]:
     rows = []
     for verdict in verdicts:
         change = verdict.difference
-        p = "" if change is None else _p(change.p)
-        rows.append([verdict.claim.text, verdict.word, _change(change, digits), p, str(verdict.pairs)])
-    return ["## Claims", "", *_table(["claim", "verdict", "Δ F1", "p", "pairs"], rows)]
+        mark = _mark(change)
+        p = "" if change is None else _p(change.p) + mark
+        seeds = "" if change is None else f"{change.seeds}{mark}"
+        rows.append([verdict.claim.text, verdict.word, _change(change, digits), p, str(verdict.pairs), seeds])
+    return ["## Claims", "", *_table(["claim", "verdict", "Δ F1", "p", "pairs", "seeds"], rows)]
+
+
+def _mark(change: Difference | None) -> str:
+    return ONE_SEED if change is not None and change.seeds == 1 else ""
 
 
 def _ours(line: Line, digits: int) -> str:
@@ -119,10 +133,11 @@ def _ours(line: Line, digits: int) -> str:
     if ours is None:
         return "–"
     value = _percent(ours.value, digits, line.score)
+    mark = ONE_SEED if ours.seeds == 1 else ""
     if ours.ci95 is None:
-        return value
+        return value + mark
     low, high = (_percent(end, digits, line.score) for end in ours.ci95)
-    return f"{value} [{low}, {high}]"
+    return f"{value} [{low}, {high}]{mark}"
 
 
 def _percent(value: float, digits: int, score: str) -> str:

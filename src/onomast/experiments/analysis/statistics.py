@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from onomast.evaluation.significance import Interval
 
 if TYPE_CHECKING:
-    from onomast.evaluation.counting import Counts, Floats
+    from onomast.evaluation.counting import Counts
+    from onomast.evaluation.metrics import Floats
 
 _MANY = 1e4  # degrees of freedom: as good as a normal distribution
 _SAMPLES = 2000
@@ -71,7 +72,7 @@ def difference(first: Mapping[int, Counts], second: Mapping[int, Counts]) -> Dif
     """
     import numpy as np
 
-    from onomast.evaluation.counting import f1_of
+    from onomast.evaluation.metrics import f1_of
     from onomast.evaluation.significance import randomisation_p, resample
 
     seeds = sorted(set(first) & set(second))
@@ -98,16 +99,6 @@ def average(groups: Sequence[Sequence[Difference]]) -> Difference:
     freedom = min(error**4 / spread, _MANY) if spread else _MANY
     found = Difference(mean(one.value for one in every), error, freedom, 1.0, min(one.seeds for one in every))
     return every[0] if len(every) == 1 else replace(found, p=_p(found))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm (1979): p-values corrected for how many there are."""
-    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
-    adjusted, highest = [1.0] * len(p_values), 0.0
-    for rank, place in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        adjusted[place] = highest
-    return adjusted
 
 
 def t_quantile(freedom: float) -> float:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from onomast.errors import RecipeError, nearest
+from onomast.evaluation.significance import holm
 from onomast.experiments.analysis.claims import Verdict, verdict_of
 from onomast.experiments.analysis.groups import Group, compared, groups_of
-from onomast.experiments.analysis.statistics import Difference, Estimate, estimate, holm
+from onomast.experiments.analysis.statistics import Difference, Estimate, estimate
 from onomast.experiments.grid import Grid, Variant, meets, read_grid
 from onomast.experiments.results import Row, mixed_files
 
@@ -118,7 +119,7 @@ def _figure(run: Row, name: str) -> Mapping[str, float] | None:
     if name == "seconds":
         return {"value": run["seconds"]["train"]}
     if name == "memory":
-        return {"value": run["memory_mb"]}
+        return None if run["memory_mb"] is None else {"value": run["memory_mb"]}
     kind, colon, label = name.partition(":")
     found = run["labels"].get(label, {}).get(kind) if colon else run["scores"].get(name)
     return found if isinstance(found, dict) else None
