@@ -25,6 +25,10 @@ def load_tagger(folder: str | Path) -> Tagger:
         recipe = read_recipe(path)
     except RecipeError as error:
         raise ModelError(f"recipe.toml cannot be read: {error}", folder=folder) from None
+    if any(folder.glob("*.onnx")):
+        from onomast.taggers.onnx.tagger import ONNXTagger
+
+        return ONNXTagger.load(folder)
     return _tagger_class(recipe).load(folder)
 
 

@@ -1,0 +1,1 @@
+"""Exported neural taggers, run by onnxruntime: no PyTorch."""
