@@ -55,7 +55,7 @@ class Saved:
 
     def encoders(self, graph: Graph) -> list[Tensors]:
         """The tensors of the encoder, or of each encoder of an ensemble."""
-        count = self.recipe.neural.members
+        count = self.recipe.neural.ensemble_size
         names = [f"encoder.members.{number}." for number in range(count)] if count > 1 else ["encoder."]
         return [Tensors(graph, self.tensors, (name,)) for name in names]
 

@@ -1,4 +1,4 @@
-"""A linear-chain CRF in a graph: the best path (Viterbi) and the marginals of its tags, each a loop (`Scan`) over tokens.
+"""A linear-chain CRF in a graph: the best path (Viterbi) and the marginals of its tags, loops (`Scan`) over tokens.
 
 In float64, as in `layers/crf.py`. Sums of exponentials are taken relative to the largest score of a token, so they are
 exact as long as the scores of one token's tags lie within 700 of each other.

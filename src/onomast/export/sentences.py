@@ -10,7 +10,7 @@ import numpy as np
 from onomast.export.chain import add_chain
 from onomast.export.graph import Graph, Tensors
 from onomast.export.words import lstm
-from onomast.recipe import Encoder, Neural
+from onomast.recipe import LSTMSettings, Neural
 from onomast.tags import TagScheme
 
 
@@ -35,7 +35,7 @@ def add_batch(graph: Graph) -> Batch:
     return Batch(places, lengths, real)
 
 
-def add_encoder(graph: Graph, encoder: Tensors, recipe: Encoder, batch: Batch, words: str, languages: int) -> str:
+def add_encoder(graph: Graph, encoder: Tensors, recipe: LSTMSettings, batch: Batch, words: str, languages: int) -> str:
     """The hidden vectors (B, T, D) of one encoder, from the vectors (W, D') of its words.
 
     `languages`: how many have an LSTM of their own, 0 if it is shared.
@@ -85,7 +85,7 @@ def add_heads(
     return names
 
 
-def _soft_attention(graph: Graph, part: Tensors, recipe: Encoder, batch: Batch, hidden: str) -> str:
+def _soft_attention(graph: Graph, part: Tensors, recipe: LSTMSettings, batch: Batch, hidden: str) -> str:
     """See `layers.attention.SoftAttention`."""
     inner = graph.op("Tanh", _linear(graph, part.inner("inner"), hidden))
     weights = graph.op("Sigmoid", _linear(graph, part.inner("outer"), inner))  # (B, T, 1)
@@ -95,15 +95,13 @@ def _soft_attention(graph: Graph, part: Tensors, recipe: Encoder, batch: Batch, 
     return graph.op("Add", hidden, attended) if recipe.residual else attended
 
 
-def _self_attention(graph: Graph, part: Tensors, recipe: Encoder, batch: Batch, hidden: str) -> str:
+def _self_attention(graph: Graph, part: Tensors, recipe: LSTMSettings, batch: Batch, hidden: str) -> str:
     """See `layers.attention.SelfAttention`."""
     heads, size = recipe.attention_heads, 2 * recipe.width // recipe.attention_heads
     weights = part.weight("queries_keys_values.weight", make=np.transpose)
     split = graph.op("Reshape", graph.dot(hidden, weights), graph.ints(0, 0, 3, heads, size))
     stacked = graph.op("Transpose", split, perm=[2, 0, 3, 1, 4])  # (3, B, heads, T, size)
-    queries, keys, values = (
-        graph.op("Gather", stacked, graph.constant(place, np.int64), axis=0) for place in range(3)
-    )
+    queries, keys, values = (graph.op("Gather", stacked, graph.constant(place, np.int64), axis=0) for place in range(3))
     queries = graph.op("Div", queries, _divisor(graph, part, recipe, hidden, size**0.5))
     scores = graph.op("MatMul", queries, graph.op("Transpose", keys, perm=[0, 1, 3, 2]))  # (B, heads, T, T)
     seen = graph.unsqueeze(graph.op("Transpose", batch.real, perm=[0, 2, 1]), 1)  # (B, 1, 1, T)
@@ -114,7 +112,7 @@ def _self_attention(graph: Graph, part: Tensors, recipe: Encoder, batch: Batch, 
     return graph.op("Add", hidden, attended) if recipe.residual else attended
 
 
-def _divisor(graph: Graph, part: Tensors, recipe: Encoder, hidden: str, bound: float) -> str:
+def _divisor(graph: Graph, part: Tensors, recipe: LSTMSettings, hidden: str, bound: float) -> str:
     """What each query's scores are divided by."""
     if recipe.attention != "learned":
         return graph.constant(bound if recipe.attention == "scaled" else 1.0, np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,9 +49,7 @@ def require_family(config: Mapping[str, Any], folder: Any) -> None:
         )
 
 
-def _encoder(
-    graph: Graph, encoder: Tensors, config: Mapping[str, Any], recipe: Pretrained, ids: str, seen: str
-) -> str:
+def _encoder(graph: Graph, encoder: Tensors, config: Mapping[str, Any], recipe: Pretrained, ids: str, seen: str) -> str:
     """(N, S, D) of the recipe's layer, or the mix of all layers."""
     model = encoder.inner("model")
     epsilon = float(config["layer_norm_eps"])
@@ -143,7 +141,7 @@ def _gelu_by_tanh(graph: Graph, value: str) -> str:
     return graph.op("Mul", graph.op("Mul", value, shares), graph.constant(0.5, np.float32))
 
 
-_ACTIVATIONS = {
+_ACTIVATIONS: Mapping[str, Callable[[Graph, str], str]] = {
     "gelu": _gelu,
     "gelu_new": _gelu_by_tanh,
     "gelu_pytorch_tanh": _gelu_by_tanh,

@@ -93,5 +93,6 @@ class Subwords:
             made[chunk.wanted] = hidden[chunk.rows, chunk.columns]
         if self._pooling != "mean":
             return made
-        sums: npt.NDArray[np.float32] = np.add.reduceat(made, ends - counts, axis=0)
-        return sums / counts[:, None].astype(np.float32)
+        means: npt.NDArray[np.float32] = np.add.reduceat(made, ends - counts, axis=0, dtype=np.float32)
+        means /= counts[:, None]
+        return means

@@ -37,9 +37,7 @@ class Words:
     `session` runs the graph; `with_language` are the graphs' own inputs that depend on the batch's language.
     """
 
-    def __init__(
-        self, session: Any, vocabulary: Vocabulary, vectors: CompactVectors | None, recipe: Neural
-    ) -> None:
+    def __init__(self, session: Any, vocabulary: Vocabulary, vectors: CompactVectors | None, recipe: Neural) -> None:
         several = len(vocabulary.languages) > 1
         own = {part for part in ("characters", "lstm", "transitions") if several and part not in recipe.sharing}
         self.one_language = bool(own)
