@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "taggers": ROOT | {"data", "layers", "training", "vectors", "pretrained"},
 }
 MAY_IMPORT["export"] = ROOT | {"data", "vectors", "pretrained", "taggers", "evaluation"}
+MAY_IMPORT["active"] = ROOT | {"data", "taggers"}
 MAY_IMPORT["experiments"] = ROOT | {*MAY_IMPORT, "apps"}
 MAY_IMPORT["apps"] = ROOT | {*MAY_IMPORT}
 MAY_IMPORT["cli"] = ROOT | {*MAY_IMPORT}

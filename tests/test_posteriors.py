@@ -11,7 +11,7 @@ from onomast import Corpus, Sentence, Span, new_tagger, read_recipe
 from onomast.data.catalogue import resolve
 from onomast.data.formats.registry import read
 from onomast.taggers.linear.tagger import LinearTagger
-from onomast.taggers.posteriors import posteriors, span_probabilities
+from onomast.taggers.posteriors import Stretch, posteriors, stretch_probabilities
 from onomast.tags import TagScheme
 from oracles import paths
 
@@ -59,10 +59,15 @@ def test_figures_equal_those_of_all_paths(tagger: LinearTagger) -> None:
     expected = sum(p * len(decoded[path]) for path, p in probabilities.items())
     assert one.expected_entities == pytest.approx(expected, rel=1e-6)
     spans = [Span(0, 1, "PER"), Span(2, 3, "LOC"), Span(1, 3, "LOC"), Span(0, 4, "PER"), Span(0, 1, "NEW")]
-    found = span_probabilities(tagger, [Sentence(TOKENS)], [spans])[0]
+    found = stretch_probabilities(tagger, [Sentence(TOKENS)], [[Stretch.of(span) for span in spans]])[0]
     for span, probability in zip(spans, found, strict=True):
         exact = sum(p for path, p in probabilities.items() if span in decoded[path])
         assert probability == pytest.approx(exact, rel=1e-6, abs=1e-12)
+    stretch = Stretch(0, 3, (Span(0, 1, "PER"),))
+    exact = sum(
+        p for path, p in probabilities.items() if [s for s in decoded[path] if s.start < 3] == [Span(0, 1, "PER")]
+    )
+    assert stretch_probabilities(tagger, [Sentence(TOKENS)], [[stretch]])[0][0] == pytest.approx(exact, rel=1e-6)
 
 
 def test_a_batch_gives_what_single_sentences_give(tagger: LinearTagger) -> None:
@@ -85,7 +90,7 @@ def test_any_tagger_has_estimates(tagger: LinearTagger) -> None:
     sentence = Sentence(TOKENS)
     estimated = posteriors(Other(), [sentence])[0]  # type: ignore[arg-type]
     assert estimated.path_log_probability <= 0
-    spans = [Span(0, 1, "PER"), Span(1, 3, "LOC"), Span(2, 3, "LOC")]
-    exact, guessed = (span_probabilities(one, [sentence], [spans])[0] for one in (tagger, Other()))  # type: ignore[list-item]
+    spans = [Stretch.of(Span(0, 1, "PER")), Stretch.of(Span(1, 3, "LOC")), Stretch(1, 3)]
+    exact, guessed = (stretch_probabilities(one, [sentence], [spans])[0] for one in (tagger, Other()))  # type: ignore[list-item]
     for right, upper in zip(exact, guessed, strict=True):
         assert right <= upper + 1e-9  # an upper bound: one tag's probability is no less than that of them all

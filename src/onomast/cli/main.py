@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from onomast._version import __version__
-from onomast.cli import convert, data, encoder, grid, segment, transfer, vectors
+from onomast.cli import active, convert, data, encoder, grid, segment, transfer, vectors
 from onomast.cli.common import FILES, Columns, File, Html, Json, Model, emit_json, named, say, show
 from onomast.errors import OnomastError, RecipeError
 
@@ -277,3 +277,5 @@ def recipes(name: Annotated[str | None, typer.Argument(help="Show this one, with
 
 
 app.command()(convert.convert)
+app.command()(active.active)
+app.command()(active.suspects)

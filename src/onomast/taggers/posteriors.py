@@ -16,7 +16,7 @@ import numpy.typing as npt
 from onomast.sentence import Sentence
 from onomast.tagger import Tagger
 from onomast.taggers.linear.tagger import ChainScores, LinearTagger
-from onomast.tags import Span, convert, split_tag
+from onomast.tags import OUTSIDE, Span, Tag, convert, split_tag, tags_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,8 +32,13 @@ class Posterior:
     """The best path."""
     path_log_probability: float
     """Natural logarithm of the probability of that path."""
-    expected_entities: float
-    """The number of entities, averaged over all paths by their probability."""
+    begins: tuple[float, ...]
+    """(T,): the probability that an entity begins at the token."""
+
+    @property
+    def expected_entities(self) -> float:
+        """The number of entities, averaged over all paths by their probability."""
+        return sum(self.begins)
 
     @property
     def normalised_path_probability(self) -> float:
@@ -50,31 +55,63 @@ def posteriors(tagger: Tagger, sentences: Sequence[Sentence]) -> list[Posterior]
     chain = tagger.chain_scores(bare)
     log_z = _log_partitions(chain, chain.scores)
     paths = _log_partitions(chain, [_path_scores(chain, index, one) for index, one in enumerate(tagged)])
-    expected = _expected_entities(chain)
+    begins = _begins(*token_probabilities(tagger, bare))
     return [
-        Posterior(one, min(0.0, float(path - total)), float(number))
-        for one, path, total, number in zip(tagged, paths, log_z, expected, strict=True)
+        Posterior(one, min(0.0, float(path - total)), row)
+        for one, path, total, row in zip(tagged, paths, log_z, begins, strict=True)
     ]
 
 
-def span_probabilities(
-    tagger: Tagger, sentences: Sequence[Sentence], spans: Sequence[Sequence[Span]]
-) -> list[list[float]]:
-    """For each sentence, the probability of each of its `spans`: exactly these tokens, with this label.
+@dataclass(frozen=True)
+class Stretch:
+    """Tokens `start` to `end` (exclusive) of a sentence, and all entities in them: every other token of them is `O`."""
 
-    A label that the tagger does not know has probability 0.
+    start: int
+    end: int
+    spans: tuple[Span, ...] = ()
+
+    @classmethod
+    def of(cls, span: Span) -> Stretch:
+        """The tokens of one entity."""
+        return cls(span.start, span.end, (span,))
+
+    @property
+    def tags(self) -> tuple[Tag, ...]:
+        """IOB2."""
+        moved = [Span(span.start - self.start, span.end - self.start, span.label) for span in self.spans]
+        return tags_of(moved, self.end - self.start)
+
+
+def stretch_probabilities(
+    tagger: Tagger, sentences: Sequence[Sentence], stretches: Sequence[Sequence[Stretch]]
+) -> list[list[float]]:
+    """For each sentence, the probability of each of its stretches: exactly these entities, and none that goes on.
+
+    A label that the tagger does not know has probability 0. For a tagger other than the linear one this is an upper
+    bound.
     """
     bare = [sentence.bare() for sentence in sentences]
     if not isinstance(tagger, LinearTagger):
         tagged = tagger.tag(bare)
-        return [[_estimated_span(one, span) for span in asked] for one, asked in zip(tagged, spans, strict=True)]
+        return [[_upper_bound(one, asked) for asked in row] for one, row in zip(tagged, stretches, strict=True)]
     chain = tagger.chain_scores(bare)
     log_z = _log_partitions(chain, chain.scores)
-    owners = [index for index, asked in enumerate(spans) for _ in asked]
-    asked_spans = [span for asked in spans for span in asked]
-    limited = [_span_scores(chain, index, span) for index, span in zip(owners, asked_spans, strict=True)]
+    owners = [index for index, row in enumerate(stretches) for _ in row]
+    asked = [stretch for row in stretches for stretch in row]
+    limited = [_stretch_scores(chain, index, stretch) for index, stretch in zip(owners, asked, strict=True)]
     log_p = iter(_log_partitions(chain, limited) - log_z[owners] if owners else ())
-    return [[float(min(1.0, math.exp(min(0.0, next(log_p))))) for _ in asked] for asked in spans]
+    return [[math.exp(min(0.0, float(next(log_p)))) for _ in row] for row in stretches]
+
+
+def token_probabilities(tagger: LinearTagger, sentences: Sequence[Sentence]) -> tuple[tuple[str, ...], list[Floats]]:
+    """The K tags in the tagger's scheme, and for each sentence (T, K): the probability of each tag of each token."""
+    chain = tagger.chain_scores([sentence.bare() for sentence in sentences])
+    rows = [np.zeros((0, len(chain.tags)))] * len(chain.scores)
+    for batch, padded, lengths in _batches(chain, chain.scores):
+        marginals = chain.decoder.marginals(padded, lengths)
+        for column, index in enumerate(batch):
+            rows[index] = marginals[: lengths[column], column]
+    return chain.tags, rows
 
 
 def _path_scores(chain: ChainScores, index: int, tagged: Sentence) -> Floats:
@@ -88,16 +125,15 @@ def _path_scores(chain: ChainScores, index: int, tagged: Sentence) -> Floats:
     return only
 
 
-def _span_scores(chain: ChainScores, index: int, span: Span) -> Floats:
-    """The scores (T, K) of a sentence with all paths ruled out that do not have the span."""
+def _stretch_scores(chain: ChainScores, index: int, stretch: Stretch) -> Floats:
+    """The scores (T, K) of a sentence with all paths ruled out that do not have the stretch."""
     scores = chain.scores[index].copy()
-    inside = ["B-" + span.label] + ["I-" + span.label] * (span.end - span.start - 1)
-    wanted = convert(inside, "iob2", chain.style)
-    for place, tag in enumerate(wanted, start=span.start):
-        ruled_out = np.array([known != tag for known in chain.tags])
-        scores[place, ruled_out] = -np.inf
-    if span.end < len(scores):
-        scores[span.end, [tag == f"I-{span.label}" for tag in chain.tags]] = -np.inf
+    tags = stretch.tags
+    for place, tag in enumerate(convert(tags, "iob2", chain.style), start=stretch.start):
+        scores[place, [known != tag for known in chain.tags]] = -np.inf
+    if stretch.end < len(scores) and tags[-1] != OUTSIDE:
+        inside = f"I-{split_tag(tags[-1])[1]}"
+        scores[stretch.end, [known == inside for known in chain.tags]] = -np.inf
     return scores
 
 
@@ -109,15 +145,10 @@ def _log_partitions(chain: ChainScores, scores: Sequence[Floats]) -> Floats:
     return total
 
 
-def _expected_entities(chain: ChainScores) -> Floats:
-    """(N,): the sum of the probabilities that an entity begins, over the tokens of each sentence."""
-    opens = np.array([split_tag(tag)[0] in ("B", "S", "U") for tag in chain.tags])
-    total = np.zeros(len(chain.scores))
-    for batch, padded, lengths in _batches(chain, chain.scores):
-        marginals = chain.decoder.marginals(padded, lengths)
-        begins = marginals[:, :, opens].sum(axis=2)  # (T, B)
-        total[batch] = np.where(np.arange(len(padded))[:, None] < lengths, begins, 0.0).sum(axis=0)
-    return total
+def _begins(tags: Sequence[str], marginals: Sequence[Floats]) -> list[tuple[float, ...]]:
+    """For each sentence (T,): the probability that an entity begins at the token."""
+    opens = [split_tag(tag)[0] in ("B", "S", "U") for tag in tags]
+    return [tuple(row[:, opens].sum(axis=1).tolist()) for row in marginals]
 
 
 def _batches(chain: ChainScores, scores: Sequence[Floats]) -> Iterator[tuple[list[int], Floats, npt.NDArray[np.int64]]]:
@@ -133,27 +164,21 @@ def _batches(chain: ChainScores, scores: Sequence[Floats]) -> Iterator[tuple[lis
         yield batch, padded, lengths
 
 
-def _estimated(tagged: Sentence) -> tuple[float, float]:
-    """Log probability of the path, its tags taken as independent; its entities plus half the doubt elsewhere."""
+def _estimated(tagged: Sentence) -> tuple[float, tuple[float, ...]]:
+    """Log probability of the path, its tags taken as independent; begins: the path's, elsewhere half the doubt."""
     sure = tagged.confidence or ()
     log_p = sum(math.log(max(_LEAST, p)) for p in sure)
-    entities = sum(min(sure[span.start : span.end]) for span in tagged.spans)
-    doubt = sum(1.0 - p for p, tag in zip(sure, tagged.tags or (), strict=True) if tag == "O")
-    return min(0.0, log_p), entities + doubt / 2
+    begins = [p if split_tag(tag)[0] == "B" else (1.0 - p) / 2 for p, tag in zip(sure, tagged.tags or (), strict=True)]
+    return min(0.0, log_p), tuple(begins)
 
 
-def _estimated_span(tagged: Sentence, span: Span) -> float:
-    """The least probability of its tags where the best path has the span; else what the best path leaves for it."""
-    sure = tagged.confidence or ()
-    if span in tagged.spans:
-        return min(sure[span.start : span.end])
-    inside = ["B-" + span.label] + ["I-" + span.label] * (span.end - span.start - 1)
-    others = [
-        1.0 - p
-        for p, tag, wanted in zip(sure[span.start :], (tagged.tags or ())[span.start :], inside, strict=False)
-        if tag != wanted
+def _upper_bound(tagged: Sentence, stretch: Stretch) -> float:
+    """The least of what the tagger gives or leaves for each tag of the stretch."""
+    tags, sure, wanted = tagged.tags or (), tagged.confidence or (), stretch.tags
+    bounds = [
+        sure[place] if tags[place] == tag else 1.0 - sure[place]
+        for place, tag in enumerate(wanted, start=stretch.start)
     ]
-    after = span.end < len(tagged) and (tagged.tags or ())[span.end] == f"I-{span.label}"
-    return max(
-        0.0, min([*others, *([1.0 - sure[span.end]] if after else [])], default=min(sure[span.start : span.end]))
-    )
+    if stretch.end < len(tagged) and wanted[-1] != OUTSIDE and tags[stretch.end] == f"I-{split_tag(wanted[-1])[1]}":
+        bounds.append(1.0 - sure[stretch.end])
+    return max(0.0, min(bounds, default=1.0))
