@@ -261,7 +261,7 @@ def test_the_list_shows_names_licences_and_homes() -> None:
 def test_the_shipped_catalogue_is_whole() -> None:
     table = catalogue._table(catalogue._CATALOGUE)
     corpora = catalogue.entries()
-    assert len(corpora) == 25
+    assert len(corpora) == 26
     for entry in corpora:
         assert entry.title and entry.licence and (entry.homes or entry.name == "raw")
         assert len({file.name for file in entry.files}) == len({file.path for file in entry.files}) == len(entry.files)

@@ -454,3 +454,31 @@ def test_ray_gives_the_same_numbers_as_processes(tmp_path: Path) -> None:
         subprocess.run([*command, "--jobs", "2"], check=True, capture_output=True, timeout=600)
         found.append(timeless(rows_of(folder)))
     assert len(found[0]) == 4 and found[0] == found[1]
+
+
+def test_the_number_of_class_only_sentences_can_be_limited(tmp_path: Path) -> None:
+    blocks = ["# intent: go\nAsha\tB-PER\nalienda\tO\n", "# intent: rest\nJuma\tB-PER\nalilala\tO\n"]
+    (tmp_path / "train.conll").write_text("\n".join(blocks * 10), encoding="utf-8")
+    text = """
+title = "Class-only sentences"
+budgets = [4]
+seeds = [0]
+[[corpus]]
+name = "made up"
+train = "train.conll"
+test = "train.conll"
+[[system]]
+name = "all"
+recipe = "joint-sentence"
+use = ["rest"]
+[[system]]
+name = "five"
+recipe = "joint-sentence"
+use = ["rest"]
+rest_sentences = 5
+"""
+    cells = cells_of(read_grid(written(tmp_path, text)), tmp_path)
+    sizes = [[one.tags is not None for one in corpus_of(cell).train].count(False) for cell in cells]
+    assert sizes == [16, 5]
+    assert cells[0].identity != cells[1].identity
+    assert "rest_sentences" not in cells[0].parts  # rows from before there was this field stay valid

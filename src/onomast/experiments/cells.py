@@ -55,6 +55,8 @@ class Cell:
     encoder: EncoderTraining = dataclasses.field(default_factory=EncoderTraining)
     corpora: tuple[Data, ...] = ()
     """Of the grid, where an encoder is used: none of their test and dev sentences is in its text."""
+    rest_sentences: int = 0
+    """At most this many sentences of `rest`; 0: all of them."""
 
     @property
     def corpus(self) -> str:
@@ -94,6 +96,8 @@ class Cell:
             "rest": "rest" in self.use,
             "tag_scheme": self.tag_scheme,
         }
+        if self.rest_sentences and "rest" in self.use:
+            parts["rest_sentences"] = self.rest_sentences
         if "raw" in self.use:
             learning = to_table(self.vectors)
             if not self.vectors.lower:
@@ -188,6 +192,7 @@ def _cells_of_system(grid: Grid, folder: Path, system: System, choices: Mapping[
             seeded = dataclasses.replace(recipe, seed=seed)
             learning = dataclasses.replace(grid.vectors, epochs=data.raw_epochs or grid.vectors.epochs)
             cell = Cell(row, coordinates, seeded, changes, data, size, seed, used, learning, grid.tag_scheme, folder)
+            cell = dataclasses.replace(cell, rest_sentences=system.rest_sentences)
             yield dataclasses.replace(cell, encoder=grid.encoder, corpora=grid.corpus) if cell.uses_encoder else cell
 
 

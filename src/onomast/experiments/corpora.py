@@ -54,7 +54,8 @@ def corpus_of(cell: Cell) -> Corpus:
     budget = size_of(cell, len(train))
     corpus = whole if cell.size == "all" else replace(whole.sample(budget, cell.seed), dev=dev)
     if "rest" in cell.use:
-        corpus = replace(corpus, train=(*corpus.train, *_class_only(whole, corpus)))
+        rest = _class_only(whole, corpus)
+        corpus = replace(corpus, train=(*corpus.train, *rest[: cell.rest_sentences or None]))
     if not corpus.labels and not corpus.sentence_labels:
         raise DataError("no training sentence carries a label; nothing can be learnt from it", path=data.name)
     return corpus

@@ -70,6 +70,8 @@ class System:
     """Axes that multiply it; all where it is left out."""
     corpora: tuple[str, ...] | None = None
     """Corpora it is run on; all where it is left out."""
+    rest_sentences: int = 0
+    """At most this many sentences of `rest`; 0: all of them."""
 
 
 @dataclass(frozen=True)
