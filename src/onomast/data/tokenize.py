@@ -46,7 +46,7 @@ _TOKEN = regex.compile(
   | [\w.+\-]{{1,64}}@[\w\-]{{1,64}}(?:\.[\w\-]{{1,64}}){{1,8}}
   | (?:[A-Za-z0-9\-]{{1,64}}\.){{1,8}}[a-z]{{2,6}}/{_URL_TAIL}
   | [\#@][\p{{L}}\p{{Nd}}\p{{Pc}}][\p{{L}}\p{{Nd}}\p{{Pc}}\p{{M}}\u200c\u200d]*+     # hashtags, user names
-  | (?:{_LETTER}{_TAIL}\.){{2,}}+(?![\p{{L}}\p{{N}}])                               # U.S.
+  | (?:{_LETTER}{_TAIL}\.){{2,32}}+(?![\p{{L}}\p{{N}}])                             # U.S.
   | {_IDEOGRAPH}{_TAIL}
   | [\p{{Katakana}}ーｰ][\p{{Katakana}}ーｰ\p{{M}}]*+
   | (?:{_HAUSA})?(?:{_LETTERS}|{_NUMBER})
@@ -271,6 +271,7 @@ def sentence_ends(text: str, tokens: Sequence[TextSpan]) -> list[int]:
     starts = [start for start, _ in tokens]
     ends: list[int] = []
     first = 0
+    stops = _FullStops(text, tokens)
     for match in _BORDER.finditer(text):
         index = bisect.bisect_right(starts, match.start()) - 1
         if index < first:
@@ -278,7 +279,7 @@ def sentence_ends(text: str, tokens: Sequence[TextSpan]) -> list[int]:
         if match.lastgroup == "line":
             end = index + 1
         elif match.lastgroup == "stop":
-            end = _end_at_stop(text, tokens, first, index, match.start())
+            end = stops.end_at(first, index, match.start())
         else:
             first = _bounded(tokens, first, index + 1, ends)
             wide = match.end() - match.start() > 1
@@ -303,31 +304,64 @@ def _bounded(tokens: Sequence[TextSpan], first: int, end: int, ends: list[int]) 
     return first
 
 
-def _end_at_stop(text: str, tokens: Sequence[TextSpan], first: int, index: int, at: int) -> int:
-    """The number of tokens up to the end of the sentence that the full stop at character `at` ends; 0: none."""
-    start, end = tokens[index]
-    if not start <= at < end or any(not _AFTER_STOP.match(mark) for mark in text[at + 1 : end] if _SHOWS.match(mark)):
-        return 0  # inside a number, an address
-    last = index
-    while last + 1 < len(tokens) and tokens[last + 1][0] == tokens[last][1]:
-        if not _AFTER_STOP.match(text, tokens[last + 1][0]):
-            break
-        last += 1
-    if last + 1 == len(tokens):
+class _FullStops:
+    """Which full stops end a sentence. Work shared by the stops of one token, or of a run of tokens, is done once."""
+
+    def __init__(self, text: str, tokens: Sequence[TextSpan]) -> None:
+        self._text = text
+        self._tokens = tokens
+        self._token = -1
+        self._tried: set[str] = set()  # full stops of the token at which no sentence ends
+        self._inside = 0  # the last character of the token that can follow no full stop
+        self._run = (0, -1)  # tokens that are closing marks without spaces between them
+
+    def end_at(self, first: int, index: int, at: int) -> int:
+        """The number of tokens up to the end of the sentence that the full stop at character `at` ends; 0: none.
+
+        `first` is the sentence's first token, `index` the last one that does not begin after `at`.
+        """
+        text, tokens = self._text, self._tokens
+        start, end = tokens[index]
+        if index != self._token:
+            self._token, self._tried, self._inside = index, set(), self._last_inside(start, end)
+        stop = text[at]
+        if stop in self._tried or not max(start, self._inside) <= at < end:
+            return 0  # inside a number, an address
+        self._tried.add(stop)
+        last = self._last_of_run(index)
+        if last + 1 == len(tokens):
+            return last + 1
+        after = text[tokens[last + 1][0]]
+        spaced = tokens[last][1] < tokens[last + 1][0]
+        starts_unspaced = stop != "." and _STARTS_UNSPACED.match(after)
+        if stop in _NEEDS_SPACE and (after.islower() or not (spaced or starts_unspaced)):
+            return 0
+        word = text[slice(*tokens[index - 1])] if index > first and tokens[index - 1][1] == start else ""
+        if word.isdecimal() and (index - first <= 1 or (len(word) < 3 and after.isdecimal())):
+            return 0  # 1. or 11. 9.
+        if stop == "." and (
+            _is_abbreviation(word, text[start:end]) or (after.isdecimal() and word.casefold() in _NUMBER_ABBREVIATIONS)
+        ):
+            return 0
         return last + 1
-    stop = text[at]
-    after = text[tokens[last + 1][0]]
-    spaced = tokens[last][1] < tokens[last + 1][0]
-    if stop in _NEEDS_SPACE and (after.islower() or not (spaced or (stop != "." and _STARTS_UNSPACED.match(after)))):
-        return 0
-    word = text[slice(*tokens[index - 1])] if index > first and tokens[index - 1][1] == start else ""
-    if word.isdecimal() and (index - first <= 1 or (len(word) < 3 and after.isdecimal())):
-        return 0  # 1. or 11. 9.
-    if stop == "." and (
-        _is_abbreviation(word, text[start:end]) or (after.isdecimal() and word.casefold() in _NUMBER_ABBREVIATIONS)
-    ):
-        return 0
-    return last + 1
+
+    def _last_inside(self, start: int, end: int) -> int:
+        """The last visible character of text[start:end] that is neither a full stop nor a closing mark."""
+        for at in range(end - 1, start, -1):
+            if _SHOWS.match(self._text, at) and not _AFTER_STOP.match(self._text, at):
+                return at
+        return start
+
+    def _last_of_run(self, index: int) -> int:
+        """The last of the closing marks that follow the token without a space; the token itself where there is none."""
+        if not self._run[0] <= index <= self._run[1]:
+            last = index
+            while last + 1 < len(self._tokens) and self._tokens[last + 1][0] == self._tokens[last][1]:
+                if not _AFTER_STOP.match(self._text, self._tokens[last + 1][0]):
+                    break
+                last += 1
+            self._run = (index, last)
+        return self._run[1]
 
 
 def _is_abbreviation(word: str, mark: str) -> bool:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from onomast.data.formats.columns import checked_tokens
-from onomast.data.formats.marked_text import Mark, Place, annotated, sentences_of
+from onomast.data.formats.marked_text import Mark, Place, annotated, counted_in_characters, sentences_of
 from onomast.data.input_file import STANDARD_INPUT, InputFile, ReadLog, ReadOptions, open_output
 from onomast.data.tokenize import tokenize
 from onomast.errors import DataError
@@ -59,8 +59,12 @@ def _of_document(path: Path, options: ReadOptions, log: ReadLog) -> Iterator[Sen
     about = Sentence((), language=options.language)
     place = Place(str(path.with_suffix(".txt")), 1, log)
     lines = [0, *(match.end() for match in re.finditer("\n", text))]
-    made = _with_notes(text, marks, notes, place, about) if notes else sentences_of(text, marks, place, about)
-    for sentence in made:
+    if notes:
+        marks = sorted(counted_in_characters(text, marks, place), key=_start_of)
+        sentences = _with_notes(text, marks, notes, place, about)
+    else:
+        sentences = iter(sentences_of(text, marks, place, about))
+    for sentence in sentences:
         yield replace(sentence, source=f"{place.name}:{bisect_right(lines, sentence.text_start)}")
 
 
@@ -101,7 +105,10 @@ def _note(line: str, number: int, length: int, file: InputFile) -> dict[str, Any
 def _with_notes(
     text: str, marks: Sequence[Mark], notes: Sequence[dict[str, Any]], place: Place, about: Sentence
 ) -> Iterator[Sentence]:
-    """Sentences with the tokens that the notes give; the text between them is cut into lines and tokens."""
+    """Sentences with the tokens that the notes give; the text between them is cut into lines and tokens.
+
+    `marks` are sorted by their starts.
+    """
     notes = sorted(notes, key=lambda note: note["offsets"][0])
     position = 0
     for note in [*notes, None]:
@@ -113,7 +120,7 @@ def _with_notes(
             raise DataError("two notes speak of the same text; remove one", path=place.name)
         end = text.find("\n", note["offsets"][-1][1])
         end = len(text) if end < 0 else end
-        own = [mark for mark in marks if start <= mark.start < end]
+        own = _beginning_in(marks, start, end)
         offsets, tags = annotated(text, note["offsets"], own, place)
         same = offsets == note["offsets"]
         known = [None if same and index in note["unknown"] else tag for index, tag in enumerate(tags)]
@@ -134,8 +141,18 @@ def _with_notes(
 def _between(
     text: str, start: int, end: int, marks: Sequence[Mark], place: Place, about: Sentence
 ) -> Iterator[Sentence]:
-    own = [replace(m, start=m.start - start, end=m.end - start) for m in marks if start <= m.start < end]
+    marks = _beginning_in(marks, start, end)
+    own = [replace(mark, start=mark.start - start, end=mark.end - start) for mark in marks]
     yield from sentences_of(text[start:end], own, place, replace(about, text_start=start))
+
+
+def _beginning_in(marks: Sequence[Mark], start: int, end: int) -> Sequence[Mark]:
+    """Those of the sorted marks that begin in a stretch of the text."""
+    return marks[bisect_left(marks, start, key=_start_of) : bisect_left(marks, end, key=_start_of)]
+
+
+def _start_of(mark: Mark) -> int:
+    return mark.start
 
 
 def write_brat(sentences: Iterable[Sentence], path: str, _style: Style) -> None:
