@@ -380,7 +380,7 @@ def _content(content: bytes) -> Callable[[Path], Path]:
         (_content(b"There was a town by the sea.\nIt had no name.\n"), r"no column holds entity tags.*--columns"),
         (_content(gzip.compress(b"Kano\tB-LOC\n")[:-9]), r"gzip file is damaged"),
         (lambda folder: folder / "none.txt", r"none\.txt: there is no such file"),
-        (lambda folder: folder, r"cannot be read: Is a directory"),
+        (lambda folder: folder, r"is a folder; expected a file"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_one_line(tmp_path: Path, put: Callable[[Path], Path], said: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
 from onomast.errors import DataError
 from onomast.files import atomic_path, is_direct, open_direct
@@ -26,7 +27,22 @@ _BLOCK = 1 << 18  # bytes read at once
 _GZIP = b"\x1f\x8b"
 BYTE_ORDER_MARK = "\ufeff"
 PARQUET = b"PAR1\x15"  # the magic, and the first field of a page or of the footer
+EXPANDED = 1 << 26  # bytes up to which nothing is said of how few they were before decompression
+EXPANSION = 100  # times that a text shrinks by gzip at most; 5 is usual
+LONGEST_LINE = 1_000_000  # characters of a line that is to be cut into columns
 DOCBIN = b"\x78\x9c"  # zlib, as DocBin packs; no UTF-8 text begins so
+
+# First bytes of files that people name by mistake.
+_FOREIGN = {
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"%PDF": "a PDF document",
+    b"PK\x03\x04": "a zip file, as .xlsx and .docx files are",
+    b"\xd0\xcf\x11\xe0": "a document of an old Office program (.xls, .doc)",
+    b"\x80\x04\x95": "a Python pickle, which is never opened",
+}
+_EXPORT = "export the table as CSV (or the text as .txt), or unzip the file"
 
 REPAIR_KINDS: Mapping[str, str] = {
     "illegal-tag": "a tag that may not stand where it does, such as I- after O, or an entity that is not closed",
@@ -107,36 +123,56 @@ class InputFile:
 
     @contextmanager
     def opened(self) -> Iterator[InputFile]:
-        """Open the file, undo gzip, and close it at the end; system and gzip errors become DataErrors."""
+        """Open the file, undo gzip, and close it at the end; system and gzip errors become DataErrors.
+
+        Refuses images, spreadsheets and the like, and gzip files of which far too much comes out (`check_expansion`).
+        """
         try:
             if self.path == STANDARD_INPUT:
                 if sys.stdin is None:
                     raise self.error("is closed; expected text; name a file")
-                self._handle = self._unpacked(cast(BinaryIO, io.BufferedReader(_raw(sys.stdin.buffer), _BLOCK)))
+                self._open(cast(io.RawIOBase, sys.stdin.buffer))
                 yield self
+            elif Path(self.path).is_dir():
+                raise self.error("is a folder; expected a file, or a folder with the .ann files of brat")
             else:
-                with Path(self.path).open("rb", buffering=_BLOCK) as handle:
-                    self._handle = self._unpacked(handle)
+                with Path(self.path).open("rb", buffering=0) as handle:
+                    self._open(handle)
                     yield self
         except FileNotFoundError:
             raise self.error("there is no such file") from None
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise self.error(f"the gzip file is damaged ({error}); fetch or pack it again") from None
+            raise self.error(f"the gzip file is damaged ({error}); fetch or compress it again") from None
         except OSError as error:
             raise self.error(f"cannot be read: {error.strerror or error}") from None
 
-    def _unpacked(self, handle: BinaryIO) -> BinaryIO:
-        if cast(io.BufferedReader, handle).peek(2)[:2] == _GZIP:
-            handle = cast(BinaryIO, gzip.GzipFile(fileobj=handle))
-        return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, handle), _BLOCK))
+    def _open(self, raw: io.RawIOBase) -> None:
+        handle = io.BufferedReader(raw, _BLOCK)
+        if handle.peek(2)[:2] == _GZIP:
+            handle = io.BufferedReader(_Gunzipped(cast(BinaryIO, handle), self), _BLOCK)
+        self._handle = cast(BinaryIO, handle)
+        foreign = next((name for start, name in _FOREIGN.items() if handle.peek(8).startswith(start)), None)
+        if foreign is not None:
+            raise self.error(f"is {foreign}; expected text; {_EXPORT}")
+
+    def check_expansion(self, packed: int, unpacked: int) -> None:
+        """Raise DataError where so few bytes hold so many that someone means harm, or a file is damaged.
+
+        The environment variable ONOMAST_UNBOUNDED=1 lifts this bound and those of `LONGEST_LINE`.
+        """
+        if unpacked > EXPANDED and unpacked > EXPANSION * packed and not is_unbounded():
+            raise self.error(
+                f"{packed:,} bytes hold more than {unpacked:,}; expected at most {EXPANSION} times as many; it may be "
+                "damaged, or made to fill the memory; if you trust it, set ONOMAST_UNBOUNDED=1"
+            )
 
     def peek(self, size: int) -> bytes:
         """The first bytes, which stay to be read; fewer where the file is shorter."""
-        return cast(io.BufferedReader, self._binary()).peek(size)[:size]
+        return cast(io.BufferedReader, self.binary).peek(size)[:size]
 
     def content(self) -> bytes:
         """All the bytes."""
-        return self._binary().read()
+        return self.binary.read()
 
     def sample(self, number: int) -> list[str]:
         """The first lines, which stay to be read."""
@@ -149,6 +185,28 @@ class InputFile:
         """(1-based number, text without its line end) of every line, in constant memory."""
         return enumerate(chain(self._drained(), self._texts()), 1)
 
+    def column_lines(self) -> Iterator[tuple[int, str]]:
+        """As `lines`. Raises DataError for one of more than `LONGEST_LINE` characters, which is no row of columns."""
+        for number, line in self.lines():
+            if len(line) > LONGEST_LINE:
+                self._check_length(line, number)
+            yield number, line
+
+    def column_sample(self, number: int) -> list[str]:
+        """As `sample`, with the bound of `column_lines`."""
+        lines = self.sample(number)
+        for index, line in enumerate(lines, 1):
+            self._check_length(line, index)
+        return lines
+
+    def _check_length(self, line: str, number: int) -> None:
+        if len(line) > LONGEST_LINE and not is_unbounded():
+            raise self.error(
+                f"a line of {len(line):,} characters; expected a token and its tag on each line; if this is raw text, "
+                "use `onomast tag` or --raw; ONOMAST_UNBOUNDED=1 lifts this bound",
+                number,
+            )
+
     def exact_text(self) -> str:
         """The whole text as it stands, for formats that count its characters: byte-order mark and line ends stay."""
         content = self.content()
@@ -159,7 +217,9 @@ class InputFile:
         head, self._head = self._head, []
         return iter(head)
 
-    def _binary(self) -> BinaryIO:
+    @property
+    def binary(self) -> BinaryIO:
+        """The bytes, decompressed, from where reading has come to."""
         if self._handle is None:
             raise self.error("is not open")
         return self._handle
@@ -171,7 +231,7 @@ class InputFile:
 
     def _decoded(self) -> Iterator[str]:
         """Lines end at line feeds alone (never at U+0085 or U+2028); one carriage return before it goes."""
-        handle = self._binary()
+        handle = self.binary
         line, position, kept = 1, 0, list[bytes]()
         while block := handle.read(_BLOCK):
             cut = block.rfind(b"\n") + 1
@@ -205,9 +265,41 @@ class InputFile:
         return text.split("\n")
 
 
-def _raw(buffer: object) -> io.RawIOBase:
-    """What `io.BufferedReader` asks of its source; a stand-in for standard input may be a `BytesIO`."""
-    return cast(io.RawIOBase, buffer)
+class _Gunzipped(io.RawIOBase):
+    """Decompressed gzip that stops where far too much comes out of it. Closing it leaves the file underneath open."""
+
+    def __init__(self, handle: BinaryIO, file: InputFile) -> None:
+        self._packed = _Counted(handle)
+        self._unpacked = gzip.GzipFile(fileobj=cast(BinaryIO, self._packed))
+        self._file = file
+        self._number = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        number = self._unpacked.readinto(buffer)
+        self._number += number
+        self._file.check_expansion(self._packed.number, self._number)
+        return number
+
+
+class _Counted:
+    """A file that counts the bytes read of it."""
+
+    def __init__(self, handle: BinaryIO) -> None:
+        self._handle = handle
+        self.number = 0
+
+    def read(self, size: int = -1) -> bytes:
+        content = self._handle.read(size)
+        self.number += len(content)
+        return content
+
+
+def is_unbounded() -> bool:
+    """Has the user lifted the bounds that keep a malicious file from filling the memory?"""
+    return os.environ.get("ONOMAST_UNBOUNDED", "") not in ("", "0")
 
 
 @contextmanager

@@ -7,25 +7,20 @@
 from __future__ import annotations
 
 import codecs
-import gzip
 import itertools
-import sys
 import unicodedata
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import regex
 
+from onomast.data.input_file import InputFile
 from onomast.data.tokenize import Segmenter, TextSpan, is_unspaced, segment
 from onomast.errors import DataError
 from onomast.sentence import Sentence
 
 WINDOW = 1 << 16  # characters of a line that are held at once; a longer line is cut between sentences
 _BLOCK = 1 << 16  # bytes read at once
-_STANDARD_INPUT = "-"
 _PREFIX = (
     12  # characters, spaces aside, by which an excluded sentence is looked up; shorter ones match whole lines only
 )
@@ -33,29 +28,9 @@ _SAMPLE = 2000  # lines from which the segmenter is guessed
 _LONG_RUN = 15  # mean characters between spaces above which a text without spaces between words is not segmented yet
 
 
-@contextmanager
-def open_bytes(path: str | Path) -> Iterator[BinaryIO]:
-    """The bytes of a file, or of standard input for "-"; gzip is decompressed. Raises DataError."""
-    try:
-        if str(path) == _STANDARD_INPUT:
-            if sys.stdin is None:
-                raise DataError("is closed; expected text; name a file", path=display_name(path))
-            yield cast(BinaryIO, sys.stdin.buffer)
-            return
-        with Path(path).open("rb") as handle:
-            packed = handle.peek(2)[:2] == b"\x1f\x8b"
-            yield cast(BinaryIO, gzip.GzipFile(fileobj=handle)) if packed else handle
-    except FileNotFoundError:
-        raise DataError("there is no such file", path=path) from None
-    except IsADirectoryError:
-        raise DataError("is a folder; expected a file of text", path=path) from None
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"the gzip file is damaged ({error}); fetch or compress it again", path=path) from None
-
-
 def display_name(path: str | Path) -> str:
     """The name of a file for messages and for `Sentence.source`."""
-    return "standard input" if str(path) == _STANDARD_INPUT else str(path)
+    return InputFile(str(path)).name
 
 
 def read_blocks(path: str | Path, on_bytes: Callable[[int], object] | None = None) -> Iterator[str]:
@@ -66,9 +41,9 @@ def read_blocks(path: str | Path, on_bytes: Callable[[int], object] | None = Non
     """
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
     line, position = 1, 0
-    with open_bytes(path) as handle:
+    with InputFile(str(path)).opened() as file:
         while True:
-            block = handle.read(_BLOCK)
+            block = file.binary.read(_BLOCK)
             waiting = len(decoder.getstate()[0])
             try:
                 yield decoder.decode(block, final=not block)
@@ -180,11 +155,8 @@ class RawLines:
 
 def _byte_lines(paths: Sequence[str | Path]) -> Iterator[bytes]:
     for path in paths:
-        try:
-            with open_bytes(path) as lines:
-                yield from lines
-        except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror or error}", path=path) from None
+        with InputFile(str(path)).opened() as file:
+            yield from file.binary
 
 
 def guess_segmenter(paths: Sequence[str | Path]) -> str:

@@ -46,7 +46,7 @@ _PREFIX_LANGUAGE = re.compile(r"([a-z]{2,3}(?:-[a-z]+)?):.", re.DOTALL)
 
 def detect(file: InputFile, options: ReadOptions) -> ColumnLayout:
     """The layout of a column file. Raises DataError where there is none, or more than one equally good one."""
-    lines = file.sample(sample_size(file.sample(SAMPLE_LINES)))
+    lines = file.column_sample(sample_size(file.column_sample(SAMPLE_LINES)))
     if all(map(is_blank, lines)):
         raise file.error("there are only blank lines" if lines else "the file is empty: it holds no sentence")
     if options.columns is not None:

@@ -33,9 +33,9 @@ _FORBIDDEN = {"\t": "a tab", "\n": "a line break", "\r": "a carriage return"}
 
 def read_columns(file: InputFile, options: ReadOptions, log: ReadLog) -> Iterator[Sentence]:
     """Sentences of a column file, in constant memory."""
-    told = directive(next(iter(file.sample(1)), ""))
-    if told is not None and options.columns is None:
-        layout = ColumnLayout("\t", told[0], Spelling(style=told[1]))
+    own = directive(next(iter(file.sample(1)), ""))
+    if own is not None and options.columns is None:
+        layout = ColumnLayout("\t", own[0], Spelling(style=own[1]))
     else:
         layout = detect(file, options)
     log.style = layout.spelling.style if layout.spelling else None
@@ -76,7 +76,7 @@ class ColumnReader:
 
     def sentences(self) -> Iterator[Sentence]:
         """All sentences of the file."""
-        for number, line in self._file.lines():
+        for number, line in self._file.column_lines():
             layout = self._layout
             simple = layout.delimiter == "\t" or (layout.delimiter != " " and '"' not in line)
             fields = line.split(layout.delimiter) if simple else split_row(line, layout.delimiter)
@@ -285,9 +285,7 @@ def _rows(sentence: Sentence, path: str, style: Style) -> list[str]:
         check_field(token, sentence, path)
     tags = written_tags(sentence, style, path)
     for tag in set(tags):
-        check_field(tag, sentence, path)
-        if tag != tag.strip() or not tag.isprintable():
-            raise _unwritable(f"the tag {tag!r} has invisible characters at its end or inside", sentence, path)
+        check_tag(tag, sentence, path)
     if sentence.pos is None:
         rows += map("\t".join, zip(sentence.tokens, tags, strict=True))
     else:
@@ -322,6 +320,13 @@ def check_field(text: str, sentence: Sentence, path: str) -> None:
     for mark, name in _FORBIDDEN.items():
         if mark in text:
             raise _unwritable(f"{text!r} has {name} in it, which columns cannot hold; write JSONL", sentence, path)
+
+
+def check_tag(tag: str, sentence: Sentence, path: str) -> None:
+    """Raise DataError for a tag that would not be read back: with an empty label, or invisible characters."""
+    check_field(tag, sentence, path)
+    if tag != tag.strip() or not tag.isprintable():
+        raise _unwritable(f"the tag {tag!r} has invisible characters at its end or inside", sentence, path)
 
 
 def comment_value(value: str, sentence: Sentence, path: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from onomast.data.formats.column_layout import is_blank
-from onomast.data.formats.columns import aligned, check_field, checked_tokens, comment_value, written_tags
+from onomast.data.formats.columns import aligned, check_field, check_tag, checked_tokens, comment_value, written_tags
 from onomast.data.formats.tag_repair import UNKNOWN, Spelling, TagRepairer, guess_spelling
 from onomast.data.input_file import InputFile, ReadLog, ReadOptions, write_chunks
 from onomast.errors import DataError
@@ -33,7 +33,7 @@ Block = list[tuple[int, str]]  # the numbered lines of one sentence
 
 def looks_like_conllu(file: InputFile) -> bool:
     """Ten or more columns with tabs, the first of them numbers from 1?"""
-    rows = [line.split("\t") for line in file.sample(200) if line[:1] not in ("#", "")]
+    rows = [line.split("\t") for line in file.column_sample(200) if line[:1] not in ("#", "")]
     fits = [row for row in rows if len(row) >= _WIDTH and _ID.match(row[0])]
     return bool(rows) and len(fits) >= 0.9 * len(rows)
 
@@ -63,7 +63,7 @@ def _chained(head: Sequence[Block], rest: Iterator[Block]) -> Iterator[Block]:
 
 def _blocks(file: InputFile) -> Iterator[Block]:
     block: Block = []
-    for number, line in file.lines():
+    for number, line in file.column_lines():
         if not is_blank(line):
             block.append((number, line))
         elif block:
@@ -181,7 +181,7 @@ def _lines(sentence: Sentence, path: str, style: Style) -> str:
             raise DataError(f"{sentence.source}: a part-of-speech tag is empty, which CoNLL-U cannot hold", path=path)
     tags = written_tags(sentence, style, path)
     for number, (token, part, tag) in enumerate(zip(sentence.tokens, parts, tags, strict=True), 1):
-        check_field(tag, sentence, path)
+        check_tag(tag, sentence, path)
         misc = [] if sentence.tags is None else ["NER=" + "".join(_ESCAPED.get(letter, letter) for letter in tag)]
         if sentence.offsets is not None:
             misc.append("TokenRange={}:{}".format(*sentence.offsets[number - 1]))

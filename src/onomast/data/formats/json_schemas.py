@@ -92,7 +92,10 @@ def _of_label_studio(data: Mapping[str, Any], annotations: Sequence[Any], line: 
     if not done:
         return made
     made["spans"] = []
-    for item in done[0].get("result") or ():
+    results = done[0].get("result") or []
+    if not isinstance(results, list):
+        raise Malformed(f"the result of a Label Studio annotation is {_shown(results)}; expected a list")
+    for item in results:
         value = item.get("value") if isinstance(item, dict) else None
         if not isinstance(value, dict):
             raise Malformed(f"a Label Studio result is {_shown(item)}; expected an object with a value")
@@ -218,9 +221,13 @@ def _confidence(record: Mapping[str, Any], length: int) -> tuple[float, ...] | N
     value = record.get("confidence")
     if not isinstance(value, list) or not length:
         return None
-    if len(value) != length or not all(isinstance(item, int | float) for item in value):
-        raise Malformed(f"confidence is {_shown(value)}; expected {length} numbers, one for each token")
+    if len(value) != length or not all(_is_probability(item) for item in value):
+        raise Malformed(f"confidence is {_shown(value)}; expected {length} numbers from 0 to 1, one for each token")
     return tuple(float(item) for item in value)
+
+
+def _is_probability(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
 
 
 def _relative(record: Mapping[str, Any]) -> Mapping[str, Any]:
