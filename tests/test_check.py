@@ -30,7 +30,7 @@ def kinds(found: list) -> dict[str, int]:
 def test_a_clean_file_has_no_findings(tmp_path: Path) -> None:
     found = check([reading(tmp_path, "a.txt", rows(*FILLER))])
     assert found == []
-    assert render(found) == "nothing is wrong"
+    assert render(found) == "no errors"
 
 
 def test_every_fault_is_found_at_its_line(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,8 @@ import numpy as np
 import pycrfsuite
 import pytest
 
-from onomast.apps.train import Order
-from onomast.apps.train import train as train_order
+from onomast.apps.train import TrainingOptions
+from onomast.apps.train import train as train_tagger
 from onomast.corpus import Corpus
 from onomast.errors import DataError, ModelError, OnomastError, RecipeError
 from onomast.recipe import Features, Linear, Recipe, read_recipe
@@ -329,8 +330,10 @@ def labelled(path: Path) -> str:
 
 
 def test_vectors_of_the_command_line_reach_a_linear_recipe(vectors_file: Path, tmp_path: Path) -> None:
-    order = Order(labelled(tmp_path / "a.conll"), tmp_path / "m", recipe="crf-fasttext", vectors=str(vectors_file))
-    train_order(order, lambda _: None)
+    options = TrainingOptions(
+        labelled(tmp_path / "a.conll"), tmp_path / "m", recipe="crf-fasttext", vectors=str(vectors_file)
+    )
+    train_tagger(options)
     assert (tmp_path / "m" / "vectors.safetensors").is_file()
     assert load_tagger(tmp_path / "m").recipe.name == "crf-fasttext"
 
@@ -339,18 +342,20 @@ def test_vectors_of_the_command_line_reach_a_linear_recipe(vectors_file: Path, t
 def test_vectors_for_a_recipe_that_uses_none_are_refused_before_any_work(
     tmp_path: Path, given: dict[str, object]
 ) -> None:
-    order = Order(labelled(tmp_path / "a.conll"), tmp_path / "m", recipe="crf", **given)  # type: ignore[arg-type]
+    options = TrainingOptions(labelled(tmp_path / "a.conll"), tmp_path / "m", recipe="crf", **given)  # type: ignore[arg-type]
     with pytest.raises(RecipeError, match="take the recipe crf-fasttext"):
-        train_order(order, lambda _: None)
+        train_tagger(options)
 
 
-def test_raw_text_of_the_command_line_becomes_vectors_of_a_linear_recipe(tmp_path: Path) -> None:
+def test_raw_text_of_the_command_line_becomes_vectors_of_a_linear_recipe(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     pytest.importorskip("gensim")
     raw = tmp_path / "raw.txt"
     raw.write_text("".join(" ".join(one.tokens) + "\n" for one in TRAIN) * 5, encoding="utf-8")
-    order = Order(labelled(tmp_path / "a.conll"), tmp_path / "m", recipe="crf-fasttext", raw=(str(raw),))
-    said: list[str] = []
-    train_order(order, said.append)
-    assert any("words learnt from" in line for line in said)
+    options = TrainingOptions(labelled(tmp_path / "a.conll"), tmp_path / "m", recipe="crf-fasttext", raw=(str(raw),))
+    with caplog.at_level(logging.INFO, "onomast"):
+        train_tagger(options)
+    assert "words learnt from" in caplog.text
     unseen = load_tagger(tmp_path / "m").tag([Sentence(("Ashanti", "went", "to", "Osl"))])
     assert len(unseen[0].tags or ()) == 4

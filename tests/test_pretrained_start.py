@@ -15,12 +15,10 @@ import pytest
 import torch
 
 from made_up import bare, fitted, labelled, network_of, start_script
-from onomast.apps.train import Order
-from onomast.apps.train import train as run_order
+from onomast.apps.train import TrainingOptions, train
 from onomast.corpus import Corpus
 from onomast.errors import DataError, ModelError, RecipeError
 from onomast.pretrained.masked_lm import MaskedModel
-from onomast.pretrained.text import silent
 from onomast.recipe import Recipe, Stage, read_recipe, to_toml
 from onomast.sentence import Sentence
 from onomast.taggers.neural.checkpoint_heads import rows_of
@@ -206,11 +204,11 @@ def test_train_hands_raw_text_to_the_stage_and_reports_it(tiny: Path, tmp_path: 
         encoding="utf-8",
     )
     changes = {"neural.pretrained.model": json.dumps(str(tiny / "bert")), "neural.training.dev": '"split"'}
-    order = Order(
+    options = TrainingOptions(
         train="sample:swahili-news/train", out=tmp_path / "out", recipe=str(tmp_path / "chain.toml"), budget=20,
         raw=(str(raw(tmp_path)),), changes=changes,
     )  # fmt: skip
-    run_order(order, silent)
+    train(options)
     stages = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["stages"]
     assert [stage["stage"] for stage in stages] == ["1 mlm raw", "2 target"]
     assert "masked_accuracy" in stages[0] and "dev_f1" in stages[1]

@@ -375,7 +375,7 @@ def labelled(tmp_path: Path) -> Path:
 
 
 def test_a_column_file_keeps_tags_and_pos(labelled: Path, tmp_path: Path) -> None:
-    tally = convert_file(str(labelled), "telu", str(tmp_path / "out.txt"), lambda _: None)
+    tally = convert_file(str(labelled), "telu", str(tmp_path / "out.txt"))
     old, new = read_file(labelled), read_file(tmp_path / "out.txt")
     assert [(row.tags, row.pos) for row in new.sentences] == [(row.tags, row.pos) for row in old.sentences]
     assert new.sentences[0].tokens == ("రామ", "Delhi", "గయా")
@@ -390,7 +390,7 @@ def test_every_format_is_written(labelled: Path, tmp_path: Path, suffix: str) ->
     if suffix != ".html":
         write(read(labelled), source)
     out = tmp_path / f"out{suffix}"
-    convert_file(str(source if suffix != ".html" else labelled), "latn", str(out), lambda _: None)
+    convert_file(str(source if suffix != ".html" else labelled), "latn", str(out))
     if suffix == ".html":
         assert "Delhi" in out.read_text(encoding="utf-8")
         return
@@ -492,7 +492,7 @@ def test_whole_files_of_four_languages(corpora: Path, tmp_path: Path, language: 
     for part in ("train", "dev", "test"):
         file = corpora / "ilner" / f"{language}-{part}.txt"
         out = tmp_path / "out.txt"
-        tally = convert_file(str(file), script, str(out), lambda _: None)
+        tally = convert_file(str(file), script, str(out))
         figures = (tally.tokens, tally.changed, tally.left.total(), tally.lost.total())
         found = [total + figure for total, figure in zip(found, figures, strict=True)]
         old, new = read(file), read(out)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from onomast.apps.train import Order, train
+from onomast.apps.train import TrainingOptions, train
 from onomast.corpus import Corpus
 from onomast.errors import RecipeError
 from onomast.recipe import Recipe, read_recipe
@@ -107,22 +108,25 @@ def test_it_stops_when_nothing_is_certain(stub: type[Stub]) -> None:
 
 
 @pytest.mark.parametrize("name", ["crf", "small"])
-def test_the_command_trains_on_raw_text_and_a_second_run_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
+def test_the_command_trains_on_raw_text_and_a_second_run_gives_the_same_bytes(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     if name == "small":
         pytest.importorskip("torch")
     raw = tmp_path / "raw.txt"
     raw.write_text("Asha alifika Dodoma.\nJuma alilala Mombasa.\n" * 30, encoding="utf-8")
-    said: list[str] = []
     changes = {"self_training.rounds": "1", "self_training.confidence": "0.3"}
     if name == "small":
         changes |= {"neural.training.steps": "150", "neural.training.epochs": "1"}
     train_file, budget = "sample:swahili-news/train", 40
-    order = Order(train_file, tmp_path / "model", recipe=name, budget=budget, raw=(str(raw),), changes=changes)
-    train(order, said.append)
-    assert any("self-training round 1" in line for line in said)
-    again = dataclasses.replace(order, out=tmp_path / "again")
-    train(again, said.append)
+    options = TrainingOptions(
+        train_file, tmp_path / "model", recipe=name, budget=budget, raw=(str(raw),), changes=changes
+    )
+    with caplog.at_level(logging.INFO, "onomast"):
+        train(options)
+    assert "self-training round 1" in caplog.text
+    train(dataclasses.replace(options, out=tmp_path / "again"))
     weights = "weights.safetensors" if name == "small" else "model.crfsuite"
     assert (tmp_path / "model" / weights).read_bytes() == (tmp_path / "again" / weights).read_bytes()
     with pytest.raises(RecipeError, match="needs raw text"):
-        train(dataclasses.replace(order, raw=()), said.append)
+        train(dataclasses.replace(options, out=tmp_path / "third", raw=()))

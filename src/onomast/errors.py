@@ -10,8 +10,28 @@ OnomastError
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import importlib.util
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+EXTRAS: Mapping[str, str] = {
+    "torch": "neural",
+    "safetensors": "neural",
+    "transformers": "transformers",
+    "tokenizers": "transformers",
+    "huggingface_hub": "transformers",
+    "sentencepiece": "transformers",
+    "gensim": "vectors",
+    "pyarrow": "parquet",
+    "spacy": "spacy",
+    "uniseg": "segment",
+    "pythainlp": "segment",
+    "anyascii": "scripts",
+    "indic_transliteration": "scripts",
+    "matplotlib": "plots",
+    "ray": "ray",
+}
+"""Optional libraries, by the name they are imported under, and the extra that installs each."""
 
 
 class OnomastError(Exception):
@@ -48,14 +68,26 @@ class ModelError(OnomastError):
 
 
 class MissingExtra(OnomastError):  # noqa: N818 - reads as what it is
-    """An optional library is not installed."""
+    """An optional library is not installed. `purpose` says what it is needed for."""
 
-    def __init__(self, library: str, extra: str) -> None:
+    def __init__(self, library: str, extra: str, purpose: str = "this") -> None:
         self.library = library
         self.extra = extra
         super().__init__(
-            f"{library} is not installed; it is needed here; install it with: pip install 'onomast[{extra}]'"
+            f"{library} is not installed; {purpose} needs it; install it with: pip install 'onomast[{extra}]'"
         )
+
+
+def require(*libraries: str, purpose: str) -> None:
+    """Raise MissingExtra naming those of these libraries (names in `EXTRAS`) that are not installed."""
+    missing = [library for library in libraries if importlib.util.find_spec(library) is None]
+    if missing:
+        raise MissingExtra(", ".join(missing), ",".join(dict.fromkeys(EXTRAS[name] for name in missing)), purpose)
+
+
+def quantity(number: int, noun: str) -> str:
+    """`1 sentence`, `1,200 sentences`: a regular noun with its number."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

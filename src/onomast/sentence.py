@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from onomast.drawing import marked_html
 from onomast.errors import DataError
 from onomast.tags import Span, Tag, spans_of
 
@@ -73,3 +75,20 @@ class Sentence:
     def bare(self) -> Sentence:
         """A copy without what a tagger must not see: tags, sentence label, confidence. POS stays, as an input."""
         return dataclasses.replace(self, tags=None, label=None, confidence=None, unannotated=())
+
+    def _repr_html_(self) -> str:
+        """The sentence with its entities in colour, for notebooks."""
+        text, places = self.placed_tokens()
+        marks = (
+            (places[span.start][0], places[span.end - 1][1], span.label, self.span_confidence(span))
+            for span in self.spans
+        )
+        return marked_html(text, marks)
+
+    def placed_tokens(self) -> tuple[str, list[tuple[int, int]]]:
+        """The text and the place of each token in it; tokens joined by spaces where the original is not known."""
+        if self.offsets is not None and self.text is not None:
+            return self.text, [(start - self.text_start, end - self.text_start) for start, end in self.offsets]
+        ends = list(itertools.accumulate(len(token) + 1 for token in self.tokens))
+        places = [(end - 1 - len(token), end - 1) for token, end in zip(self.tokens, ends, strict=True)]
+        return " ".join(self.tokens), places

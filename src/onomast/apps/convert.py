@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from onomast.apps.inputs import read_labelled
 from onomast.data.catalogue import resolve
 from onomast.data.formats.registry import WRITERS, write, writer_of
 from onomast.data.input_file import write_chunks
-from onomast.data.named_files import read_reported
 from onomast.data.raw_text import read_blocks
 from onomast.data.transliteration.scripts import convert_token, require_script, rewritten
 from onomast.sentence import Sentence
@@ -59,14 +59,14 @@ class Tally:
         return "\n".join(lines)
 
 
-def convert_file(file: str, script: str, out: str, say: Callable[[str], None], *, columns: str | None = None) -> Tally:
+def convert_file(file: str, script: str, out: str, *, columns: str | None = None) -> Tally:
     """Write a labelled file with its tokens in another script; tags, POS and labels stay as they are.
 
     The format is the one that the name `out` calls for, or else that of the file, or columns where that cannot be
     written. Raises OnomastError for an unknown script, MissingExtra, DataError for a file that cannot be read.
     """
     require_script(script)
-    reading = read_reported(file, say, columns=columns)
+    reading = read_labelled(file, columns=columns)
     tally = Tally(script)
     name = "jsonl" if reading.format in _RECORDS else reading.format
     format = writer_of(out) or (name if name in WRITERS else "columns")

@@ -1,22 +1,24 @@
-"""Train, score and save one tagger: what `onomast train` and `onomast evaluate` do."""
+"""Train, score and save one tagger: what `onomast train` and `onomast.train` do, and `onomast evaluate`."""
 
 from __future__ import annotations
 
 import json
+import logging
 import random
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from onomast.apps.inputs import Labelled, name_of, read_labelled, split_of
+from onomast.apps.model_card import read_known, write_card, write_known
 from onomast.corpus import Corpus
 from onomast.data.catalogue import resolve
-from onomast.data.named_files import read_named_text, read_reported, repair_counts
+from onomast.data.named_files import read_named_text, repair_counts
 from onomast.data.transfer.label_alignment import align
-from onomast.errors import DataError, ModelError, RecipeError
-from onomast.files import write_text
+from onomast.errors import DataError, ModelError, RecipeError, quantity
 from onomast.recipe import Recipe, read_recipe
 from onomast.sentence import Sentence
 from onomast.tagger import History, Tagger
@@ -26,39 +28,49 @@ from onomast.taggers.self_training import self_train
 if TYPE_CHECKING:
     from onomast.evaluation.report import Known, Report
 
-Say = Callable[[str], None]
-_KNOWN = "known.json"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Order:
-    """What the user asked for; the names are those of `onomast train`."""
+class TrainingOptions:
+    """What to train, from what, and where to save it; the fields are the options of `onomast train`."""
 
-    train: str | None
-    """None: no target sentences, the sources teach alone."""
+    train: Labelled | None
+    """None: no target sentences, the sources alone (zero-shot)."""
     out: Path
     recipe: str = "crf"
-    dev: str | None = None
-    test: str | None = None
+    dev: Labelled | None = None
+    test: Labelled | None = None
     budget: int | None = None
-    sources: tuple[str, ...] = ()
+    """Use only this many sentences of `train`."""
+    sources: tuple[Labelled, ...] = ()
+    """Labelled data of other languages or domains."""
     relabel: Mapping[str, str] = field(default_factory=dict)
     """New names of the sources' labels, on top of the recipe's."""
     vectors: str | None = None
     raw: tuple[str, ...] = ()
+    """Files of raw text."""
+    encoder: str | None = None
+    """A pre-trained encoder (a folder or a name on the hub): the recipe's field `neural.pretrained.model`."""
     changes: Mapping[str, str] = field(default_factory=dict)
+    """Fields of the recipe to change, by dotted name; values as text."""
     seed: int = 0
     resume: bool = False
+    force: bool = False
+    """Replace a model that `out` already holds."""
     columns: str | None = None
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of it: the tagger is in `order.out`."""
+    """A fitted tagger, which is also saved in `options.out`."""
 
+    tagger: Tagger
     history: History
+    known: Known
+    """Fingerprints of what it was trained on."""
     report: Report | None
-    """Scores on the test file, if one was given."""
+    """Scores on the test data, if there are any."""
 
 
 @dataclass(frozen=True)
@@ -70,145 +82,181 @@ class Scored:
     predicted: Sequence[Sentence]
 
 
-def train(order: Order, say: Say) -> Trained:
-    """Read, fit, save, score. `say` gets one line for each thing the user should know.
+def train(options: TrainingOptions) -> Trained:
+    """Read, fit, save, score; notes for the user are logged.
 
     Raises DataError, RecipeError or ModelError; what was in `out` before stays until the new tagger is complete.
     """
-    corpus = _corpus(order, say)
-    test = None if order.test is None else read_reported(order.test, say, columns=order.columns)
+    require_free(options)
+    options = with_all_splits(options)
+    corpus = _read_corpus(options)
+    test = None if options.test is None else read_labelled(options.test, columns=options.columns, split="test")
     corpus = replace(corpus, test=() if test is None else test.sentences)
-    checkpoints = order.out / "checkpoints"
-    if checkpoints.exists() and not order.resume:
+    checkpoints = options.out / "checkpoints"
+    if checkpoints.exists() and not options.resume:
         shutil.rmtree(checkpoints)
-    recipe = _recipe(order, corpus, say)
-    if recipe.self_training.rounds:
-        tagger, history = self_train(recipe, corpus, _raw_sentences(order, recipe, say), checkpoints=checkpoints)
-    else:
-        tagger = new_tagger(recipe)
-        history = tagger.fit(corpus, checkpoints=checkpoints)
+    recipe = _final_recipe(options, corpus)
+    tagger, history = _fit(options, recipe, corpus, checkpoints)
     for note in history.notes:
-        say(note)
-    tagger.save(order.out)
-    known = _save_known(order.out, corpus)
+        logger.info("%s", note)
+    tagger.save(options.out)
+    known = write_known(options.out, corpus)
     report = None
     if test is not None:
-        report, _ = evaluate(tagger, test.sentences, known, train_seconds=history.seconds)
+        report, _ = score_tagger(tagger, test.sentences, known, train_seconds=history.seconds)
         report = replace(report, repairs=repair_counts(test))
-    _write_card(order, corpus, recipe, history, report)
+    write_card(options, corpus, recipe, history, report)
     shutil.rmtree(checkpoints, ignore_errors=True)
-    return Trained(history, report)
+    return Trained(tagger, history, known, report)
 
 
-def evaluate(
-    tagger: Tagger, gold: Sequence[Sentence], known: Known | None, *, train_seconds: float = 0.0
+def require_free(options: TrainingOptions) -> None:
+    """Raise ModelError if `out` holds something that training would replace and nobody asked it to."""
+    out = options.out
+    if out.exists() and not out.is_dir():
+        raise ModelError("is a file; expected a folder to write the model to", folder=out)
+    others = {path.name for path in out.iterdir()} - {"checkpoints"} if out.is_dir() else set()
+    if not others or options.resume:
+        return
+    if "recipe.toml" not in others:
+        raise ModelError(
+            f"holds {quantity(len(others), 'file')} and no model; expected a new or empty folder; choose another --out",
+            folder=out,
+        )
+    if not options.force:
+        raise ModelError("already holds a model; replace it with --force, or choose another --out", folder=out)
+    logger.info("%s: the model in it stays until the new one is complete, and is then replaced", out)
+
+
+def with_all_splits(options: TrainingOptions) -> TrainingOptions:
+    """A corpus named without a split (or given whole) is training, dev and test data, where those are not given."""
+    whole = options.train
+    if split_of(whole, "train") is None:
+        return options
+    return replace(
+        options,
+        train=split_of(whole, "train"),
+        dev=options.dev if options.dev is not None else split_of(whole, "dev"),
+        test=options.test if options.test is not None else split_of(whole, "test"),
+    )
+
+
+def score_tagger(
+    tagger: Tagger, gold: Sequence[Sentence], known: Known | None, *, train_seconds: float | None = None
 ) -> tuple[Report, list[Sentence]]:
-    """Tag the bare sentences and score them; also returns the predictions. `known`: what the tagger was trained on."""
-    from onomast.evaluation.report import evaluate as score
+    """Tag the bare sentences and score them; also returns the predictions.
+
+    `known`: what the tagger was trained on, `train_seconds`: for how long; None: not known.
+    """
+    from onomast.evaluation.report import evaluate
 
     began = time.perf_counter()
     predicted = tagger.tag([sentence.bare() for sentence in gold])
     seconds = time.perf_counter() - began
-    report = score(gold, predicted, train=known or ())
+    report = evaluate(gold, predicted, train=known or ())
     speed = round(sum(map(len, gold)) / max(seconds, 1e-9))
-    return replace(report, seconds={"train": train_seconds, "tag": seconds}, tokens_per_second=speed), predicted
+    times = {"tag": seconds} if train_seconds is None else {"train": train_seconds, "tag": seconds}
+    return replace(report, seconds=times, tokens_per_second=speed), predicted
 
 
-def evaluate_folder(model: Path, test: str, say: Say, *, columns: str | None = None) -> Scored:
-    """Load a tagger and score it on a file; the folder's fingerprints tell unseen entities and leaked sentences."""
-    tagger = load_tagger(model)
-    reading = read_reported(test, say, columns=columns)
-    report, predicted = evaluate(tagger, reading.sentences, _load_known(model))
+def evaluate_folder(model: Path, test: Labelled, *, columns: str | None = None) -> Scored:
+    """Load a tagger and score it on labelled data; its folder knows which entities and sentences are new to it."""
+    return evaluate_tagger(load_tagger(model), test, read_known(model), columns=columns)
+
+
+def evaluate_tagger(tagger: Tagger, test: Labelled, known: Known | None, *, columns: str | None = None) -> Scored:
+    """Score a tagger on labelled data."""
+    reading = read_labelled(test, columns=columns, split="test")
+    report, predicted = score_tagger(tagger, reading.sentences, known)
     return Scored(replace(report, repairs=repair_counts(reading)), reading.sentences, predicted)
 
 
-def _save_known(folder: Path, corpus: Corpus) -> Known:
-    """Fingerprints of the training sentences and mentions, so that later scores can tell unseen from seen."""
-    from onomast.evaluation.report import Known
-
-    taught = (sentence for source in corpus.sources for sentence in source.train)
-    known = Known.of((*corpus.train, *corpus.dev, *taught))
-    figures = {"sentences": sorted(known.sentences), "mentions": sorted(known.mentions)}
-    write_text(folder / _KNOWN, json.dumps(figures))
-    return known
+def _fit(options: TrainingOptions, recipe: Recipe, corpus: Corpus, checkpoints: Path) -> tuple[Tagger, History]:
+    if recipe.self_training.rounds:
+        return self_train(recipe, corpus, _raw_sentences(options, recipe), checkpoints=checkpoints)
+    tagger = new_tagger(recipe)
+    return tagger, tagger.fit(corpus, checkpoints=checkpoints)
 
 
-def _load_known(folder: Path) -> Known | None:
-    """The fingerprints, or None where the folder has none (a tagger saved from Python)."""
-    from onomast.evaluation.report import Known
-
-    path = folder / _KNOWN
-    if not path.is_file():
-        return None
-    try:
-        figures = json.loads(path.read_text(encoding="utf-8"))
-        return Known(frozenset(figures["sentences"]), frozenset(figures["mentions"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{_KNOWN} is damaged ({error}); delete it, or copy the folder again", folder=folder) from None
-
-
-def _corpus(order: Order, say: Say) -> Corpus:
+def _read_corpus(options: TrainingOptions) -> Corpus:
     """The target's sentences, and the sources as they are; a sentence without a language gets its source's name."""
 
-    def sentences(name: str | None) -> tuple[Sentence, ...]:
-        return () if name is None else read_reported(name, say, columns=order.columns).sentences
+    def sentences(data: Labelled | None, split: Any = "train") -> tuple[Sentence, ...]:
+        return () if data is None else read_labelled(data, columns=options.columns, split=split).sentences
 
-    if order.train is None and not order.sources:
+    if options.train is None and not options.sources:
         raise DataError("there is nothing to train on; give TRAIN, or --source FILE for a tagger of sources alone")
-    if order.relabel and not order.sources:
+    if options.relabel and not options.sources:
         raise DataError(
             "there is no --source; expected one, as --relabel renames the labels of sources only; "
             "give --source FILE, or rename those of TRAIN in the file"
         )
-    corpus = Corpus(order.train or "sources", sentences(order.train), sentences(order.dev))
-    if order.budget is not None:
-        corpus = corpus.sample(order.budget, order.seed)
-        say(f"budget: {order.budget} sentences of {order.train} (seed {order.seed}), dev share included")
-    sources = (
-        Corpus(name, tuple(replace(one, language=one.language or name) for one in sentences(name)))
-        for name in order.sources
-    )
+    corpus = Corpus(name_of(options.train) or "sources", sentences(options.train), sentences(options.dev, "dev"))
+    if options.budget is not None:
+        corpus = corpus.sample(options.budget, options.seed)
+        logger.info("budget: %s sentences of %s (seed %s), dev included", options.budget, corpus.name, options.seed)
+    sources = []
+    for source in options.sources:
+        name = name_of(source)
+        named = (replace(sentence, language=sentence.language or name) for sentence in sentences(source))
+        sources.append(Corpus(name, tuple(named)))
     corpus = replace(corpus, sources=tuple(sources))
     if not corpus.labels and not corpus.sentence_labels:
         raise DataError("no sentence carries a label; nothing can be learnt from it", path=corpus.name)
     return corpus
 
 
-def _recipe(order: Order, corpus: Corpus, say: Say) -> Recipe:
-    changes = {"seed": str(order.seed), **order.changes}
-    recipe = _relabelled(read_recipe(order.recipe, changes), order)
+def _final_recipe(options: TrainingOptions, corpus: Corpus) -> Recipe:
+    """The recipe with every change that the options make, vectors learnt from raw text included."""
+    changes = {"seed": str(options.seed), **options.changes}
+    if options.encoder is not None:
+        folder = Path(options.encoder).expanduser()
+        changes["neural.pretrained.model"] = json.dumps(str(folder.resolve()) if folder.is_dir() else options.encoder)
+    recipe = _read_relabelled(options, changes)
+    _require_encoder(options, recipe)
     if corpus.sources:
         for note in align(corpus, corpus.sources, recipe.labels).notes:
-            say(note)
-    if order.vectors is None and not order.raw:
+            logger.info("%s", note)
+    if options.vectors is None and not options.raw:
         return recipe
     reads = any(stage.task == "mlm" and "raw" in stage.corpus for stage in recipe.stage)
-    if reads and order.raw:
-        files = [str(Path(resolve(name)).resolve()) for name in order.raw]
+    if reads and options.raw:
+        files = [str(Path(resolve(name)).resolve()) for name in options.raw]
         changes["neural.pretrained.text"] = json.dumps(files)
-        recipe = _relabelled(read_recipe(order.recipe, changes), order)
+        recipe = _read_relabelled(options, changes)
     wanted = recipe.neural.words.mode != "random"
     if recipe.tagger == "linear":
         from onomast.taggers.linear.vector_features import unused_vectors, uses_vectors
 
         wanted = uses_vectors(recipe.linear.features)
-    if not wanted and order.vectors is None and (recipe.self_training.rounds or reads):
+    if not wanted and options.vectors is None and (recipe.self_training.rounds or reads):
         return recipe  # the raw text is for self-training, or a stage of mlm, alone
     if not wanted and recipe.tagger == "linear":
         raise unused_vectors()
-    vectors = _raw_vectors(order, corpus, recipe.script, say) if order.raw else Path(order.vectors or "")
+    vectors = _raw_vectors(options, corpus, recipe.script) if options.raw else Path(options.vectors or "")
     key = "linear.features.vectors" if recipe.tagger == "linear" else "neural.words.vectors"
-    return _relabelled(read_recipe(order.recipe, {**changes, key: json.dumps(str(vectors.resolve()))}), order)
+    return _read_relabelled(options, {**changes, key: json.dumps(str(vectors.resolve()))})
 
 
-def _raw_sentences(order: Order, recipe: Recipe, say: Say) -> list[Sentence]:
+def _require_encoder(options: TrainingOptions, recipe: Recipe) -> None:
+    """Raise RecipeError if an encoder is given to a recipe that has no place for one."""
+    if options.encoder is not None and (
+        recipe.tagger == "linear" or not read_recipe(options.recipe).neural.pretrained.model
+    ):
+        raise RecipeError(
+            f"the recipe {recipe.name} has no pre-trained encoder, so --encoder {options.encoder} would be ignored; "
+            "choose --recipe transformer or transformer-crf"
+        )
+
+
+def _raw_sentences(options: TrainingOptions, recipe: Recipe) -> list[Sentence]:
     """A seeded sample of the sentences of `--raw`; more than are asked for, as some may be left out later."""
-    if not order.raw:
+    if not options.raw:
         raise RecipeError("needs raw text; give --raw FILE", key="self_training.rounds")
-    draw = random.Random(order.seed)
+    draw = random.Random(options.seed)
     kept: list[Sentence] = []
     seen, wanted = 0, 2 * recipe.self_training.sentences
-    for name in order.raw:
+    for name in options.raw:
         for sentence in read_named_text(name):
             seen += 1
             if len(kept) < wanted:
@@ -216,81 +264,25 @@ def _raw_sentences(order: Order, recipe: Recipe, say: Say) -> list[Sentence]:
             elif (place := draw.randrange(seen)) < wanted:
                 kept[place] = sentence
     draw.shuffle(kept)
-    say(f"{', '.join(order.raw)}: {seen:,} raw sentences for self-training")
+    logger.info("%s: %s for self-training", ", ".join(options.raw), quantity(seen, "raw sentence"))
     return kept
 
 
-def _relabelled(recipe: Recipe, order: Order) -> Recipe:
-    """The recipe with the user's new names of labels on top of its own."""
-    return replace(recipe, labels={**recipe.labels, **order.relabel})
+def _read_relabelled(options: TrainingOptions, changes: Mapping[str, str]) -> Recipe:
+    """The recipe with `changes`, and the user's new names of labels on top of its own."""
+    recipe = read_recipe(options.recipe, changes)
+    return replace(recipe, labels={**recipe.labels, **options.relabel})
 
 
-def _raw_vectors(order: Order, corpus: Corpus, script: str, say: Say) -> Path:
+def _raw_vectors(options: TrainingOptions, corpus: Corpus, script: str) -> Path:
     """Vectors learnt from `--raw`, without the sentences of the test and dev files."""
     from onomast.vectors.train import train_vectors
 
-    path = order.out / "checkpoints" / "vectors.bin"
+    path = options.out / "checkpoints" / "vectors.bin"
     if path.is_file():
         return path
     hidden = [sentence.tokens for sentence in (*corpus.test, *corpus.dev)]
-    summary = train_vectors([resolve(name) for name in order.raw], path, exclude=hidden, seed=order.seed, script=script)
-    say(f"vectors of {', '.join(order.raw)}: {summary}")
+    files = [resolve(name) for name in options.raw]
+    summary = train_vectors(files, path, exclude=hidden, seed=options.seed, script=script)
+    logger.info("vectors of %s: %s", ", ".join(options.raw), summary)
     return path
-
-
-def _write_card(order: Order, corpus: Corpus, recipe: Recipe, history: History, report: Report | None) -> None:
-    """`report.json`, `history.jsonl` and the model card `README.md`."""
-    from onomast.evaluation.render import render_markdown
-
-    figures: dict[str, Any] = {"seconds": {"train": round(history.seconds, 2)}}
-    if report is not None:
-        figures = report.to_json()
-    if stages := _stages(history):
-        figures["stages"] = stages
-    write_text(order.out / "report.json", json.dumps(figures, ensure_ascii=False, indent=1) + "\n")
-    write_text(order.out / "history.jsonl", "".join(json.dumps(dict(row)) + "\n" for row in history.epochs))
-    command = f"onomast train {order.train or ''} --recipe {order.recipe} --seed {order.seed}".replace("  ", " ")
-    command += f" --budget {order.budget}" if order.budget else ""
-    command += "".join(f" --source {name}" for name in order.sources)
-    command += f" --relabel {','.join(f'{old}={new}' for old, new in order.relabel.items())}" if order.relabel else ""
-    command += "".join(f" --set {key}={value}" for key, value in order.changes.items())
-    lines = [
-        f"# {recipe.name}: a named-entity tagger",
-        "",
-        f"Made by Onomast from {len(corpus.train):,} sentences of `{corpus.name}`{_beside(corpus)} "
-        f"(recipe `{recipe.name}`, seed {order.seed}) in {history.seconds:.1f} s. "
-        f"Labels: {', '.join(corpus.labels) or 'none'}.",
-        "",
-        f"    {command}",
-        f"    onomast tag {order.out.name} text.txt",
-        "",
-        *(f"- {note}" for note in history.notes),
-        *(["", f"## Scores on `{order.test}`", "", render_markdown(report)] if report is not None else []),
-    ]
-    write_text(order.out / "README.md", "\n".join(lines) + "\n")
-
-
-def _beside(corpus: Corpus) -> str:
-    """Who taught along."""
-    if not corpus.sources:
-        return ""
-    sentences = sum(len(source.train) for source in corpus.sources)
-    return f" and {sentences:,} of {', '.join(f'`{source.name}`' for source in corpus.sources)}"
-
-
-def _stages(history: History) -> list[dict[str, Any]]:
-    """For each stage of a chain: epochs, last loss, best dev F1 if there were dev sentences; mlm: masked accuracy."""
-    rows: dict[str, list[Mapping[str, Any]]] = {}
-    for row in history.epochs:
-        if "stage" in row:
-            rows.setdefault(row["stage"], []).append(row)
-    return [
-        {
-            "stage": name,
-            "epochs": len(found),
-            "loss": found[-1]["loss"],
-            **({"dev_f1": max(row["f1"] for row in found)} if "f1" in found[0] else {}),
-            **{name: found[-1][name] for name in ("masked_accuracy",) if name in found[-1]},
-        }
-        for name, found in rows.items()
-    ]

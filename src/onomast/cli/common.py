@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from onomast.cli.terminal import say
+
 if TYPE_CHECKING:
+    from onomast.data.formats.registry import Reading
     from onomast.sentence import Sentence
     from onomast.tags import Orphan
+
+__all__ = ["FILES", "Columns", "File", "Html", "Json", "Model", "emit_json", "named", "say", "show", "words_of"]
 
 FILES = "A path, - for standard input, sample:NAME/SPLIT (shipped) or data:NAME/SPLIT (see `onomast data list`)."
 File = Annotated[str, typer.Argument(metavar="FILE", help=FILES)]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder written by `onomast train`.")]
 Columns = Annotated[str | None, typer.Option(help='Names of the columns, such as "token pos tag"; others: _')]
 Json = Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON; - prints them.")]
-Html = Annotated[Path | None, typer.Option("--html", help="Write one self-contained page with charts and all errors.")]
+Html = Annotated[
+    Path | None, typer.Option("--html", help="Write one self-contained page with charts and every mistake.")
+]
 
 
-def say(line: str) -> None:
-    """One line for the user; results go to standard output, everything said about them to standard error."""
-    print(line, file=sys.stderr)
+def named(name: str, columns: str | None = None, orphan: Orphan = "conlleval") -> Reading:
+    """Read a FILE, saying how it was understood and what was repaired; of a corpus without a split the test part."""
+    from onomast.apps.inputs import read_labelled
 
-
-def named(name: str, columns: str | None, orphan: Orphan = "conlleval") -> Any:
-    """Read a FILE, reporting what was guessed and repaired."""
-    from onomast.data.named_files import read_reported
-
-    return read_reported(name, say, columns=columns, orphan=orphan)
+    return read_labelled(name, columns=columns, orphan=orphan, split="test")
 
 
 def words_of(name: str) -> list[str]:
-    return sorted({token for sentence in named(name, None).sentences for token in sentence.tokens})
+    """The distinct words of a labelled FILE, sorted."""
+    return sorted({token for sentence in named(name).sentences for token in sentence.tokens})
 
 
 def emit_json(path: Path | None, figures: Any) -> bool:
@@ -60,6 +62,7 @@ def show(
     html: Path | None,
     title: str,
 ) -> None:
+    """Print a report, or write it as JSON, and its page."""
     from onomast.evaluation import render
 
     if not emit_json(json_, report.to_json()):

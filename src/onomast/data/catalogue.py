@@ -86,12 +86,30 @@ def resolve(name: str) -> Path:
     corpus, files = _find(rest)
     if len(files) > 1:
         choices = ", ".join(f"data:{corpus.name}/{file.name}" for file in files)
-        raise DataError(f"{len(files)} files have this name; expected one of {choices}", path=name)
+        raise DataError(f"names {len(files)} files; expected one of {choices}", path=name)
     places = [folder / corpus.name / files[0].path for folder in (_mirror(), cache()) if folder is not None]
     for path in places:
         if path.is_file():
             return path
     raise DataError(f"is not here; fetch it with: onomast data fetch {corpus.name}/{files[0].name}", path=name)
+
+
+def splits_of(name: str) -> dict[str, str]:
+    """The splits of a corpus that is named without one: `sample:NAME` -> `{"train": "sample:NAME/train", ...}`.
+
+    Empty for a path, a name with a split, and a corpus of several parts. Raises DataError for an unknown corpus.
+    """
+    kind, colon, rest = name.partition(":")
+    if not colon or kind not in ("sample", "data"):
+        return {}
+    if kind == "sample":
+        names = sorted(f"{path.parent.name}/{path.stem}" for path in _SAMPLES.glob(f"{rest.strip('/')}/*.conll"))
+    else:
+        entry, files = _find(rest)
+        names = [f"{entry.name}/{file.name}" for file in files]
+    splits = {file.rpartition("/")[2]: f"{kind}:{file}" for file in names}
+    parts = {file.rpartition("/")[0] for file in names}
+    return splits if len(parts) == 1 and len(splits) > 1 and "train" in splits else {}
 
 
 def language_of(name: str) -> str | None:
@@ -270,6 +288,10 @@ def _sample(rest: str) -> Path:
     path = _SAMPLES / f"{rest}.conll"
     known = sorted(f"{path.parent.name}/{path.stem}" for path in _SAMPLES.glob("*/*.conll"))
     if rest not in known:
+        files = [name for name in known if name.startswith(f"{rest.strip('/')}/")]
+        if files:
+            choices = ", ".join(f"sample:{name}" for name in files)
+            raise DataError(f"names {len(files)} files; expected one of {choices}", path=f"sample:{rest}")
         raise DataError(f"there is no such sample; {nearest(rest, known)}", path=f"sample:{rest}")
     return path
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from onomast.data.formats.registry import Reading, write
 from onomast.data.input_file import REPAIR_KINDS
+from onomast.errors import quantity
 from onomast.sentence import Sentence
 from onomast.tags import OUTSIDE
 
@@ -28,6 +29,10 @@ KINDS: Mapping[str, str] = {
 }
 
 
+HINTS = frozenset({"rare-label", "duplicate", "inconsistent-mention", "unlabelled-mention"})
+"""Kinds that may be as their authors want them: worth a look, but no errors."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that is wrong."""
@@ -40,6 +45,11 @@ class Finding:
     """What stands there."""
     detail: str = ""
     """What is the matter with it."""
+
+    @property
+    def is_error(self) -> bool:
+        """Is it wrong, and no mere hint? Errors set the exit status of `onomast check`."""
+        return self.kind not in HINTS
 
 
 def check(readings: Sequence[Reading]) -> list[Finding]:
@@ -60,24 +70,29 @@ def check(readings: Sequence[Reading]) -> list[Finding]:
 def render(findings: Sequence[Finding], *, limit: int = 10) -> str:
     """Findings by kind, at most `limit` of each (0: all), as plain text."""
     if not findings:
-        return "nothing is wrong"
+        return "no errors"
     lines: list[str] = []
     by_kind: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
         by_kind[finding.kind].append(finding)
     for kind, members in by_kind.items():
-        lines.append(f"{kind}: {len(members):,} - {KINDS[kind]}")
+        severity = "error" if members[0].is_error else "hint"
+        lines.append(f"{severity}: {kind}: {len(members):,} - {KINDS[kind]}")
         shown = members if limit == 0 else members[:limit]
         lines += [f"  {member.source}: {member.text}{' - ' * bool(member.detail)}{member.detail}" for member in shown]
         if len(shown) < len(members):
             lines.append(f"  ... and {len(members) - len(shown):,} more (--limit 0 shows all)")
+    errors = sum(finding.is_error for finding in findings)
+    hints = quantity(len(findings) - errors, "hint")
+    lines.append(f"{quantity(errors, 'error') if errors else 'no errors'}, {hints}")
     return "\n".join(lines)
 
 
 def to_json(findings: Sequence[Finding]) -> dict[str, Any]:
-    """`{"counts": {kind: number}, "findings": [{kind, source, text, detail}]}`."""
+    """`{"counts": {kind: number}, "errors": number, "findings": [{kind, severity, source, text, detail}]}`."""
     counts = Counter(finding.kind for finding in findings)
-    return {"counts": dict(counts), "findings": [asdict(finding) for finding in findings]}
+    rows = [{**asdict(finding), "severity": "error" if finding.is_error else "hint"} for finding in findings]
+    return {"counts": dict(counts), "errors": sum(finding.is_error for finding in findings), "findings": rows}
 
 
 def fix(reading: Reading, out: Path) -> list[str]:

@@ -1,12 +1,9 @@
-"""Files as users name them (a path, `sample:`, `data:`, `-`), read with a report of what was guessed and repaired.
-
-Every command reads its labelled files here, so that all of them report the same things.
-"""
+"""Files as users name them: a path, `sample:`, `data:`, `-`; `apps/inputs.py` reports how they were read."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from onomast.data.catalogue import language_of, resolve
 from onomast.data.formats.registry import Reading, read_file
@@ -24,22 +21,6 @@ def read_named(
     `language` is that of sentences that name none; by default the catalogue's.
     """
     return read_file(resolve(name), columns=columns, orphan=orphan, language=language or language_of(name))
-
-
-def read_reported(
-    name: str,
-    say: Callable[[str], object],
-    *,
-    columns: str | None = None,
-    orphan: Orphan = "conlleval",
-    language: str | None = None,
-) -> Reading:
-    """As `read_named`; `say` gets a line on how the file was read, and one for each kind of repair."""
-    reading = read_named(name, columns=columns, orphan=orphan, language=language)
-    say(f"{name}: {len(reading.sentences):,} sentence{'s' * (len(reading.sentences) != 1)}; {reading.guess}")
-    for kind, number in repair_counts(reading).items():
-        say(f"{name}: {number:,} repair{'s' * (number != 1)} of kind {kind} (`onomast check {name}` lists them)")
-    return reading
 
 
 def repair_counts(reading: Reading) -> dict[str, int]:

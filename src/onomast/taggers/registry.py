@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from onomast.errors import ModelError, RecipeError
+from onomast.errors import ModelError, RecipeError, require
 from onomast.recipe import Recipe, read_recipe
 from onomast.tagger import Tagger
 
@@ -37,6 +37,8 @@ def _tagger_class(recipe: Recipe) -> type[Tagger]:
         from onomast.taggers.linear.tagger import LinearTagger
 
         return LinearTagger
+    libraries = ["torch", "safetensors", *(["transformers"] if recipe.neural.pretrained.model else [])]
+    require(*libraries, purpose=f"the recipe {recipe.name}")
     from onomast.taggers.neural.tagger import NeuralTagger
 
     return NeuralTagger

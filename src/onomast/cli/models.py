@@ -1,0 +1,144 @@
+"""Commands about taggers: train, evaluate, tag, recipes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onomast.cli.common import FILES, Columns, File, Html, Json, Model, say, show
+from onomast.errors import RecipeError, quantity
+
+
+class TagFormat(StrEnum):
+    """Formats `onomast tag` writes."""
+
+    jsonl = "jsonl"
+    columns = "columns"
+    html = "html"
+
+
+def train(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The model folder to write.")],
+    train_file: Annotated[
+        str | None, typer.Argument(metavar="TRAIN", help=f"{FILES} Without it: the sources alone (zero-shot).")
+    ] = None,
+    dev: Annotated[str | None, typer.Option(metavar="FILE", help="Sentences to stop and select by.")] = None,
+    test: Annotated[str | None, typer.Option(metavar="FILE", help="Score the tagger on these afterwards.")] = None,
+    recipe: Annotated[str, typer.Option(metavar="NAME|FILE", help="`onomast recipes` lists them.")] = "crf",
+    budget: Annotated[
+        int | None, typer.Option(help="Use only B sentences of TRAIN (seeded shuffle), dev included.")
+    ] = None,
+    source: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="Labels of another language or domain.")
+    ] = None,
+    relabel: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OLD=NEW,...", help="Rename the sources' labels; OLD= for not annotated."),
+    ] = None,
+    vectors: Annotated[str | None, typer.Option(metavar="FILE", help="fastText, GloVe or word2vec vectors.")] = None,
+    raw: Annotated[list[str] | None, typer.Option(metavar="FILE", help="Raw text to learn vectors from first.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the budget's shuffle and of training.")] = 0,
+    encoder: Annotated[
+        str | None, typer.Option(metavar="NAME|DIR", help="Pre-trained encoder of a `transformer` recipe.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints in DIR.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the model that DIR already holds.")] = False,
+    columns: Columns = None,
+) -> None:
+    """Train a tagger on labelled sentences, save it in DIR, and score it on --test.
+
+    A corpus named without a split (sample:NAME, data:NAME) gives training, dev and test sentences at once.
+    """
+    from onomast.apps import train as training
+    from onomast.data.transfer.label_alignment import parse_relabel
+
+    options = training.TrainingOptions(
+        train=train_file, out=out, recipe=recipe, dev=dev, test=test, budget=budget, sources=tuple(source or ()),
+        relabel=parse_relabel(",".join(relabel or [])), vectors=vectors, raw=tuple(raw or ()), encoder=encoder,
+        changes=_changes(set_ or []), seed=seed, resume=resume, force=force, columns=columns,
+    )  # fmt: skip
+    trained = training.train(options)
+    say(f"trained in {trained.history.seconds:.1f} s; saved in {out}")
+    if trained.report is not None:
+        from onomast.evaluation.render import render_terminal
+
+        render_terminal(trained.report)
+
+
+def evaluate(model: Model, test: File, json_: Json = None, html: Html = None, columns: Columns = None) -> None:
+    """Score a saved tagger on a labelled file, with 95 % intervals."""
+    from onomast.apps import train as training
+
+    scored = training.evaluate_folder(model, test, columns=columns)
+    show(scored.report, scored.gold, scored.predicted, json_, html, f"{model.name} on {test}")
+
+
+def tag(
+    model: Model,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Raw text, or a labelled file with --read.")] = "-",
+    out: Annotated[str, typer.Option(metavar="FILE", help="Where to write; - is standard output.")] = "-",
+    format_: Annotated[TagFormat, typer.Option("--format", help="What to write.")] = TagFormat.jsonl,
+    read: Annotated[
+        str | None, typer.Option(metavar="FORMAT", help="FILE holds tokens: columns, conllu, jsonl ...")
+    ] = None,
+    min_confidence: Annotated[float, typer.Option(help="Leave out entities less probable than this.")] = 0.0,
+    segmenter: Annotated[
+        str,
+        typer.Option(metavar="NAME|DIR", help="How raw text is cut into tokens; DIR: of `onomast segment train`."),
+    ] = "unicode",
+    columns: Columns = None,
+) -> None:
+    """Tag raw text in any script; entities carry their offsets in the original text. It streams.
+
+    echo "Asha alizaliwa Mombasa." | onomast tag model
+    """
+    import sys
+
+    from onomast.apps.bulk import tag_file
+    from onomast.taggers.registry import load_tagger
+
+    if file == "-" and sys.stdin.isatty():
+        say("reading text from the terminal; end it with Ctrl-D, or name a FILE")
+    counts = tag_file(
+        load_tagger(model),
+        file,
+        out,
+        format=format_.value,
+        read=read,
+        columns=columns,
+        min_confidence=min_confidence,
+        segmenter=segmenter,
+    )
+    entities = "1 entity" if counts.entities == 1 else f"{counts.entities:,} entities"
+    sizes = f"{quantity(counts.sentences, 'sentence')}, {quantity(counts.tokens, 'token')}, {entities}"
+    repaired = f"; {quantity(counts.repairs, 'repair')} (`onomast check` lists them)" if counts.repairs else ""
+    say(f"{sizes} in {counts.seconds:.1f} s{repaired}")
+
+
+def recipes(name: Annotated[str | None, typer.Argument(help="Show this one, with its comments.")] = None) -> None:
+    """List the recipes, or show one."""
+    from onomast.recipe import read_recipe, recipe_names, recipe_path
+
+    if name is not None:
+        print(recipe_path(name).read_text(encoding="utf-8"), end="")
+        return
+    for known in recipe_names():
+        recipe = read_recipe(known)
+        print(f"{known:22} {recipe.tagger:7} {recipe.description}")
+
+
+def _changes(given: list[str]) -> dict[str, str]:
+    """`--set KEY=VALUE`, as often as it was given."""
+    changes = {}
+    for item in given:
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise RecipeError(f"--set {item}: expected KEY=VALUE, such as --set linear.features.prefix=3")
+        changes[key] = value
+    return changes
