@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,3 +53,14 @@ class Onomast:
 def onomast(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Onomast:
     """Run commands in this process, as the user would type them."""
     return Onomast(monkeypatch, capsys)
+
+
+@pytest.fixture(scope="session")
+def core_install(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh environment with the core install alone, as the README says: no torch, no extras."""
+    root = Path(__file__).parent.parent
+    folder = tmp_path_factory.mktemp("core") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    install = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*install, "-c", root / "constraints.txt", root], check=True)
+    return folder

@@ -45,7 +45,6 @@ def train(
     """Train a tagger on labelled sentences, save it, and score it on the test data.
 
     >>> model = onomast.train("train.conll", test="test.conll", out="model")
-    >>> model.report.micro.f1
     >>> model.entities("Asha alisafiri kwenda Dodoma.")
 
     Labelled data is a path, `sample:NAME[/SPLIT]` (shipped), `data:NAME[/SPLIT]` (public), a list of `Sentence`, a

@@ -14,7 +14,7 @@ from onomast.corpus import Corpus
 from onomast.data.catalogue import splits_of
 from onomast.data.formats.records import sentences_of_records
 from onomast.data.formats.registry import Reading
-from onomast.data.input_file import Log, Repair, Request, Source
+from onomast.data.input_file import InputFile, ReadLog, ReadOptions, Repair
 from onomast.data.named_files import read_named, repair_counts
 from onomast.errors import DataError, quantity
 from onomast.sentence import Sentence
@@ -56,7 +56,7 @@ def read_labelled(
     elif _is_sentences(data):
         return _reading("sentences in memory", tuple(data))
     else:
-        reading, name = _read_table(data, Request(language=language, orphan=orphan)), "table"
+        reading, name = _read_table(data, ReadOptions(language=language, orphan=orphan)), "table"
     logger.info("%s: %s; %s", name, quantity(len(reading.sentences), "sentence"), reading.guess)
     hint = f" (`onomast check {name}` lists them)" if isinstance(data, str | Path) else ""
     for kind, number in repair_counts(reading).items():
@@ -90,14 +90,14 @@ def _is_sentences(data: object) -> TypeGuard[Sequence[Sentence]]:
     return isinstance(data, list | tuple) and all(isinstance(item, Sentence) for item in data)
 
 
-def _read_table(table: Table, request: Request) -> Reading:
+def _read_table(table: Table, options: ReadOptions) -> Reading:
     """Rows of a frame or dataset, by the reader of JSON records: the same keys are understood."""
     repairs: list[Repair] = []
-    log = Log(repairs.append)
-    source = Source("table")
-    sentences = tuple(sentences_of_records(enumerate(_rows(table), 1), source, request, log, "table"))
+    log = ReadLog(repairs.append)
+    file = InputFile("table")
+    sentences = tuple(sentences_of_records(enumerate(_rows(table), 1), file, options, log, "table"))
     if not sentences:
-        raise source.error("there is no row in it")
+        raise file.error("there is no row in it")
     return Reading("table", sentences, "table", log.style, "; ".join(filter(None, log.guess)), tuple(repairs))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from onomast.drawing import hue_of
 from onomast.evaluation.counting import Counts, Score, score_of
 from onomast.evaluation.figures import Row, percent, percent_interval
 from onomast.evaluation.metrics import f1_of
@@ -25,15 +26,10 @@ class Slice:
     counts: Counts
 
 
-def hue_of(number: int) -> int:
-    """A colour angle for the label of this number; neighbours are far apart."""
-    return round(25 + 137.508 * number) % 360
-
-
 def score_table(rows: Sequence[Row], summary: Sequence[Row]) -> str:
     """Precision, recall and F1 of each label with bars and whiskers; clicking a label filters the mistakes."""
     head = "".join(f"<th>{name}</th>" for name in ("precision", "recall", "F1", "", "95 % interval", "entities"))
-    lines = [_score_line(row, f"--hue:{hue_of(number)}", row.name) for number, row in enumerate(rows)]
+    lines = [_score_line(row, f"--hue:{hue_of(row.name)}", row.name) for row in rows]
     lines.append("</tbody><tbody>")
     lines += [_score_line(row, "", None) for row in summary]
     return f'<table class="scores"><thead><tr><th></th>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>'

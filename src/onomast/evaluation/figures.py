@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from onomast.evaluation.counting import Score
-from onomast.evaluation.report import Average, Report
 from onomast.evaluation.significance import Interval
+
+if TYPE_CHECKING:
+    from onomast.evaluation.report import Average, Report
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from onomast._version import __version__
-from onomast.evaluation.charts import Slice, column_chart, confusion_table, hue_of, kinds_chart, score_table
+from onomast.drawing import hue_of
+from onomast.evaluation.charts import Slice, column_chart, confusion_table, kinds_chart, score_table
 from onomast.evaluation.counting import Counts, Pair, scored_pairs
 from onomast.evaluation.figures import facts, label_rows, percent, percent_interval, summary_rows
 from onomast.evaluation.mistakes import KINDS, Mistake, mistakes_of
@@ -187,7 +188,7 @@ def _browser_data(
                 ],
             }
         )
-    hues = [hue_of(number) for number in range(len(report.labels))]
+    hues = [hue_of(label) for label in report.labels]
     return {"labels": report.labels, "hues": hues, "found": len(wrong), "sentences": sentences}
 
 

@@ -164,6 +164,12 @@ class Report:
         )
         return Average(*means)
 
+    def _repr_html_(self) -> str:
+        """The scores as a table, for notebooks."""
+        from onomast.evaluation.notebook import report_html
+
+        return report_html(self)
+
     def to_json(self) -> dict[str, Any]:
         """The figures by name, as `--json` and `report.json` hold them; `null`: not known."""
         micro = _score(self.micro, self.ci95)
