@@ -151,7 +151,7 @@ def test_paths_and_standard_input_are_left_alone() -> None:
         ("data:piars/train", "did you mean 'pairs'"),
         ("data:pairs/coast/trian", "did you mean 'coast/train'.*known: coast/{train,dev} north/{train,made,gone}"),
         ("data:pairs/coast/train/more", "has no file"),
-        ("data:pairs/coast", "2 files have this name; expected one of data:pairs/coast/train, data:pairs/coast/dev"),
+        ("data:pairs/coast", "names 2 files; expected one of data:pairs/coast/train, data:pairs/coast/dev"),
         ("data:pairs/north/train", "is not here; fetch it with: onomast data fetch pairs/north/train"),
         ("sample:no-such/train", "there is no such sample"),
         ("sample:../../recipes/crf", "there is no such sample"),
