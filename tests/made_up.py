@@ -86,7 +86,7 @@ def fitted(recipe: Recipe, corpus: Corpus) -> NeuralTagger:
 
 def network_of(tagger: NeuralTagger) -> Network:
     """The network of a trained tagger."""
-    return tagger._trained()[0]
+    return tagger.network
 
 
 def start_script(code: str, *words: str | Path) -> subprocess.Popen[bytes]:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from onomast.errors import DataError, RecipeError
 from onomast.recipe import Features
 from onomast.sentence import Sentence
-from onomast.taggers.linear.features import FeatureExtractor, clean, shape_of
+from onomast.taggers.linear.features import FeatureExtractor, clean
 from onomast.taggers.linear.gazetteers import Resources, WordList
+from onomast.taggers.word_shape import shape_of
 
 NONE = Features(word=(), prefix=0, suffix=0, shape=(), digits=False, hyphen=False, position=False)
 WORDS = Sentence(("In", "Dar-es-Salaam", "2024"), pos=("ADP", "PROPN", "NUM"))
@@ -99,7 +100,7 @@ def test_pos_templates_without_pos_tags_name_the_sentence() -> None:
     ],
 )
 def test_shape(word: str, shape: str) -> None:
-    assert shape_of(word) == shape
+    assert shape_of(word, fine=True) == shape
 
 
 @given(st.text(alphabet=st.characters(codec=None), max_size=8))
@@ -182,3 +183,9 @@ def test_a_missing_or_repeated_list_is_refused(tmp_path: Path) -> None:
         path.write_text("Juma\n", encoding="utf-8")
     with pytest.raises(RecipeError, match="two files are called 'names'"):
         Resources.read(replace(NONE, lists=(str(tmp_path / "names.txt"), str(tmp_path / "a" / "names.txt"))))
+
+
+def test_the_coarse_shape_keeps_marks_and_shrinks_capitals() -> None:
+    assert shape_of("USA-2026", fine=False) == "X-d"
+    assert shape_of("\u1014\u1031", fine=False) == "l\u1031"
+    assert len(shape_of("-+" * 30, fine=False)) == 20

@@ -20,7 +20,7 @@ from onomast.layers.heads import CRFHead, SoftmaxHead
 from onomast.recipe import Sources
 from onomast.sentence import Sentence
 from onomast.taggers.linear.tagger import LinearTagger
-from onomast.taggers.neural.network import Targets, gold_of
+from onomast.taggers.neural.heads import EntityTags, gold_of
 from onomast.taggers.training_corpus import repeated, with_sources
 from onomast.tags import Style, Tag, TagScheme
 from oracles.paths import all_paths, log_partition, log_total
@@ -170,8 +170,8 @@ def test_the_crf_sums_over_all_paths_that_the_left_out_labels_leave_open(style: 
     def consistent(gold: Tag, found: Tag) -> bool:
         return gold is None or gold == found or (gold == "O" and found in ("B-DATE", "I-DATE"))
 
-    targets = Targets(TagScheme(("DATE", "PER"), style))
-    scheme, length = targets.scheme, len(tags)
+    targets = {"entities": EntityTags(TagScheme(("DATE", "PER"), style))}
+    scheme, length = targets["entities"].scheme, len(tags)
     one = Sentence(("a",) * length, tags, unannotated=("DATE",))
     torch.manual_seed(0)
     head = CRFHead(
@@ -192,7 +192,7 @@ def test_the_crf_sums_over_all_paths_that_the_left_out_labels_leave_open(style: 
             scores.append(score)
     expected = log_partition(paths) - log_total(scores)
     loss, certain = (
-        float(head.loss(hidden, gold_of(gold, targets).entities[None], mask).detach())
+        float(head.loss(hidden, gold_of(gold, targets)["entities"][None], mask).detach())
         for gold in (one, dataclasses.replace(one, unannotated=()))
     )
     assert loss == pytest.approx(expected, abs=1e-9)
@@ -200,11 +200,11 @@ def test_the_crf_sums_over_all_paths_that_the_left_out_labels_leave_open(style: 
 
 
 def test_softmax_learns_nothing_from_an_uncertain_o() -> None:
-    from onomast.taggers.neural.network import _certain
+    from onomast.taggers.neural.heads import _only_allowed
 
-    targets = Targets(TagScheme(("DATE", "PER"), "iob2"))
-    gold = _certain(gold_of(sentence("Asha/B-PER alifika", unannotated=("DATE",)), targets).entities)
-    assert gold.tolist() == [targets.scheme.ids["B-PER"], -1]
+    targets = {"entities": EntityTags(TagScheme(("DATE", "PER"), "iob2"))}
+    gold = _only_allowed(gold_of(sentence("Asha/B-PER alifika", unannotated=("DATE",)), targets)["entities"])
+    assert gold.tolist() == [targets["entities"].scheme.ids["B-PER"], -1]
     head = SoftmaxHead(width=2, tags=5)
     hidden, mask = torch.randn(1, 2, 2, requires_grad=True), torch.ones(1, 2, dtype=torch.bool)
     head.loss(hidden, gold[None], mask).backward()

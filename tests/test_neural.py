@@ -23,7 +23,7 @@ from onomast.data.formats.registry import read
 from onomast.errors import DataError, ModelError, OnomastError, RecipeError
 from onomast.recipe import read_recipe, to_toml
 from onomast.sentence import Sentence
-from onomast.taggers.neural.network import gold_of, targets_of
+from onomast.taggers.neural.heads import gold_of, scheme_of, targets_of
 from onomast.taggers.neural.tagger import NeuralTagger
 from onomast.taggers.registry import load_tagger
 from onomast.taggers.word_list_baseline import entity_f1, tag_by_list
@@ -98,8 +98,8 @@ def test_gold_of_a_cut_off_entity_allows_both_ends() -> None:
     made = neural_recipe(scheme='"iobes"')
     corpus = Corpus("x", (Sentence(("a", "b", "c"), ("B-PER", None, "O")), Sentence(("d", "e"), ("B-PER", "I-PER"))))
     targets = targets_of(made, corpus, ())
-    allowed = gold_of(corpus.train[0], targets).entities
-    names = [{targets.scheme.tags[k] for k in row.nonzero()[:, 0]} for row in allowed]
+    allowed = gold_of(corpus.train[0], targets)["entities"]
+    names = [{scheme_of(targets).tags[k] for k in row.nonzero()[:, 0]} for row in allowed]
     assert names[0] == {"B-PER", "S-PER"} and names[2] == {"O"} and len(names[1]) == 5
 
 

@@ -231,7 +231,7 @@ def test_a_mapped_head_tags_as_the_checkpoint_does(checkpoint: Path) -> None:
     tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
     model = transformers.AutoModelForTokenClassification.from_pretrained(checkpoint).eval()
     ours = {"O": "O", "B-PERSON": "B-PER", "I-PERSON": "I-PER", "B-GPE": "B-LOC", "I-GPE": "I-LOC"}
-    network, targets = tagger._trained()
+    network = tagger.network
     for sentence in bare(labelled(10, seed=1)):
         given = tokenizer(list(sentence.tokens), is_split_into_words=True, return_tensors="pt")
         firsts = [given.word_ids().index(place) for place in range(len(sentence))]
@@ -239,7 +239,7 @@ def test_a_mapped_head_tags_as_the_checkpoint_does(checkpoint: Path) -> None:
             logits = model(**given).logits[0, firsts]
             hidden, _ = network.encoder(network.encoder.prepare([sentence]))
             scores: Any = network.head("entities").projection(hidden)[0]
-        order = [targets.scheme.tags.index(tag) for tag in ours.values()]
+        order = [network.scheme.tags.index(tag) for tag in ours.values()]
         torch.testing.assert_close(scores[:, order], logits[:, : len(ours)], atol=1e-5, rtol=1e-5)
 
 
@@ -248,10 +248,10 @@ def test_a_map_says_what_it_took_and_leaves_other_labels_alone(checkpoint: Path)
     tagger = NeuralTagger(dataclasses.replace(made, scheme="iobes"))
     history = tagger.fit(Corpus("x", labelled(10)))
     assert "(PERSON -> PER); new ones for LOC" in history.notes[0]
-    network, targets = tagger._trained()
+    network = tagger.network
     weights: Any = network.head("entities").projection.weight
     theirs = transformers.AutoModelForTokenClassification.from_pretrained(checkpoint).classifier.weight
-    places = {tag: place for place, tag in enumerate(targets.scheme.tags)}
+    places = {tag: place for place, tag in enumerate(network.scheme.tags)}
     for tag, row in {"O": 0, "B-PER": 1, "S-PER": 1, "I-PER": 2, "E-PER": 2}.items():
         torch.testing.assert_close(weights[places[tag]], theirs[row])
     plain = fitted(

@@ -17,11 +17,11 @@ from onomast.corpus import Corpus
 from onomast.errors import DataError, OnomastError, RecipeError
 from onomast.recipe import Recipe, Sources, read_recipe, to_toml
 from onomast.sentence import Sentence
-from onomast.taggers.neural.lstm_encoder import PerLanguage
-from onomast.taggers.neural.network import gold_of
-from onomast.taggers.neural.source_batches import SourceBatches, chain_of
+from onomast.taggers.neural.encoder import PerLanguage
+from onomast.taggers.neural.heads import gold_of
 from onomast.taggers.neural.stages import DevEvaluator, LabelledTask
 from onomast.taggers.neural.tagger import NeuralTagger
+from onomast.taggers.source_batches import SourceBatches, chain_of
 from onomast.taggers.training_corpus import with_sources
 from onomast.taggers.word_list_baseline import entity_f1
 
@@ -89,11 +89,11 @@ def test_a_joint_loss_is_the_targets_plus_mu_times_the_sources(sharing: list[str
     network.eval()
     beside = SourceBatches(given.sources, tagger.recipe.sources)
     torch.manual_seed(3)
-    joint = LabelledTask(network, given.train, DevEvaluator(), beside=beside).loss([0, 5, 7], 0.0)
+    joint = LabelledTask(network, given.train, DevEvaluator(), source_batches=beside).loss([0, 5, 7], 0.0)
     torch.manual_seed(3)
     batch = beside.draw()
     alone = [
-        network.loss(sentences, [gold_of(sentence, network.targets) for sentence in sentences])
+        network.losses([(sentences, [gold_of(sentence, network.targets) for sentence in sentences])])[0]
         for sentences in ([given.train[index] for index in (0, 5, 7)], batch)
     ]
     torch.testing.assert_close(joint, alone[0] + 0.3 * alone[1])
@@ -106,7 +106,7 @@ def test_what_is_apart_learns_from_its_own_language_only(part: str) -> None:
     network = network_of(fitted(recipe({"neural.sharing": str(shared)}), given))
     network.zero_grad()
     source = given.sources[0].train[:4]
-    network.loss(source, [gold_of(sentence, network.targets) for sentence in source]).backward()
+    network.losses([(source, [gold_of(sentence, network.targets) for sentence in source])])[0].backward()
     if part == "words":
         vocabulary = network.encoder.lexicon.vocabulary
         (words,) = network.parts_of("words")

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from onomast.layers.masked import MaskedHead
 from onomast.pretrained.subwords import WordPieces
 from onomast.training.optimizers import ParameterGroup
+from onomast.training.precision import product_precision
 
 _UNSEEN = -100  # id at the places that are not asked for
 _EVERY = 100  # one line in so many is held out
@@ -119,7 +120,7 @@ class MaskedText:
         windows = list(self._windows.values())
         rows = [windows[int(choice)].draw() for choice in drawn]
         hidden, asked = self._masked(torch.stack([ids for ids, _ in rows]), torch.stack([number for _, number in rows]))
-        with self._in_precision():
+        with product_precision(self.precision, next(self.module.parameters()).device):
             scores = self.module(hidden, asked != _UNSEEN)
         return nn.functional.cross_entropy(scores.float(), asked[asked != _UNSEEN])
 
@@ -142,7 +143,7 @@ class MaskedText:
             for first in range(0, count, _AT_ONCE):
                 rows = [windows.at(place, count) for place in range(first, min(count, first + _AT_ONCE))]
                 ids, asked = self._masked(torch.stack([row[0] for row in rows]), torch.stack([row[1] for row in rows]))
-                with self._in_precision():
+                with product_precision(self.precision, next(self.module.parameters()).device):
                     scores = self.module(ids, asked != _UNSEEN).float()
                 gold = asked[asked != _UNSEEN]
                 losses += float(nn.functional.cross_entropy(scores, gold, reduction="sum"))
@@ -173,11 +174,6 @@ class MaskedText:
     def _framed(self, inner: Tensor, before: Sequence[int], after: Sequence[int]) -> Tensor:
         left, right = (torch.tensor(list(side), dtype=torch.long).expand(len(inner), -1) for side in (before, after))
         return torch.cat([left, inner, right], 1).to(next(self.module.parameters()).device)
-
-    def _in_precision(self) -> torch.autocast:
-        device = next(self.module.parameters()).device.type
-        automatic = self.precision == "auto" and device == "cuda" and torch.cuda.is_bf16_supported()
-        return torch.autocast(device, torch.bfloat16, enabled=automatic or self.precision == "bf16")
 
 
 class MaskedModel(nn.Module):

@@ -43,7 +43,7 @@ class Task(Protocol):
         ...
 
     def loss(self, indices: Sequence[int], done: float) -> Tensor:
-        """() mean loss of the examples with these indices; `done` is the share of all steps that lie behind."""
+        """() mean loss of the examples with these indices; `done` is the share of all steps that is done."""
         ...
 
     def score(self) -> Mapping[str, float]:
@@ -61,7 +61,7 @@ class Task(Protocol):
 
 @dataclass
 class _State:
-    """Everything about a run that is no tensor; written with each checkpoint."""
+    """Everything about a run except its tensors; written with each checkpoint."""
 
     epoch: int = 0
     step: int = 0
@@ -89,8 +89,17 @@ def train(
     `run` identifies recipe and data: checkpoints in `folder` that carry the same text are resumed from, others raise
     ModelError.
     """
-    with threads(settings.threads):
-        return _Loop(task, settings, seed, run, folder).run()
+    loop = _Loop(task, settings, seed, run, folder)
+    with threads(settings.threads), progress("training", loop.epochs) as advance:
+        torch.manual_seed(seed)
+        loop.resume()
+        while not loop.state.finished:
+            for indices in loop.remaining_batches():
+                loop.step(indices)
+                advance(*loop.report())
+            loop.close_epoch()
+    loop.restore_selected()
+    return loop.state.rows
 
 
 def batches(lengths: Sequence[int], size: int, generator: torch.Generator) -> list[list[int]]:
@@ -123,44 +132,39 @@ class _Loop:
         )
         self.best: dict[str, Tensor] = {}
         self.state = _State()
+        self.began = time.monotonic()
         self.saved = -math.inf
+        """When the last checkpoint was written."""
 
-    def run(self) -> list[dict[str, Any]]:
-        torch.manual_seed(self.seed)
-        self._resume()
-        began = time.monotonic() - self.state.seconds
-        with progress("training", self.epochs) as advance:
-            while not self.state.finished:
-                self._epoch(began, advance)
-        kept = self.best or self.average  # with neither, the last weights as they are
-        if kept:
-            self.task.module.load_state_dict(kept, strict=False)
-        return self.state.rows
-
-    def _epoch(self, began: float, advance: Any) -> None:
-        """Finish the current epoch from wherever it stands, score it and decide what is next."""
+    def remaining_batches(self) -> Iterator[list[int]]:
+        """The batches of the current epoch that are still to be done; stops when the time is up."""
         state, settings = self.state, self.settings
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + state.epoch)
         order = batches(self.task.lengths, settings.batch_size, generator)
         self.task.module.train()
         for indices in order[state.step :]:
-            state.total += self._step(indices)
-            state.step += 1
-            state.seconds = time.monotonic() - began
-            dev = f", dev F1 {state.rows[-1]['f1']:.3f}" if state.rows and "f1" in state.rows[-1] else ""
-            advance(self._done() * self.epochs, f"loss {state.total / state.step:.3f}{dev}")
-            if settings.seconds and state.seconds > settings.seconds:
+            yield indices
+            if self._out_of_time():
                 break
             if time.monotonic() - self.saved > settings.checkpoint_minutes * 60:
                 self._checkpoint()
-        self._close_epoch()
-        state.seconds = time.monotonic() - began
-        state.finished = state.finished or bool(settings.seconds and state.seconds > settings.seconds)
-        if state.finished or time.monotonic() - self.saved > _PAUSE:
-            self._checkpoint()
 
-    def _step(self, indices: Sequence[int]) -> float:
-        """One update; returns the loss."""
+    def report(self) -> tuple[float, str]:
+        """How far the training is, in epochs, and its last figures."""
+        state = self.state
+        dev = f", dev F1 {state.rows[-1]['f1']:.3f}" if state.rows and "f1" in state.rows[-1] else ""
+        return self._done() * self.epochs, f"loss {state.total / state.step:.3f}{dev}"
+
+    def restore_selected(self) -> None:
+        """Give the module the selected weights: the best, the averaged, or the last ones as they are."""
+        if selected := self.best or self.average:
+            self.task.module.load_state_dict(selected, strict=False)
+
+    def _out_of_time(self) -> bool:
+        return bool(self.settings.seconds and self.state.seconds > self.settings.seconds)
+
+    def step(self, indices: Sequence[int]) -> None:
+        """One update of the weights on one batch."""
         rate = self._rate()
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["rate_factor"]
@@ -168,8 +172,8 @@ class _Loop:
         total = 0.0
         size = math.ceil(len(indices) / self.settings.gradient_accumulation)
         for start in range(0, len(indices), size):
-            piece = indices[start : start + size]
-            loss = self.task.loss(piece, self._done()) * (len(piece) / len(indices))
+            part = indices[start : start + size]
+            loss = self.task.loss(part, self._done()) * (len(part) / len(indices))
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
         if self.settings.clip:
@@ -180,7 +184,9 @@ class _Loop:
             decay = min(self.settings.averaging, (1 + taken) / (10 + taken))
             averages = list(self.average.values())
             torch._foreach_lerp_(averages, [value.detach() for value in self.parameters.values()], 1 - decay)
-        return total
+        self.state.total += total
+        self.state.step += 1
+        self.state.seconds = time.monotonic() - self.began
 
     def _rate(self) -> float:
         settings, state = self.settings, self.state
@@ -194,7 +200,7 @@ class _Loop:
         return peak * (left if settings.schedule == "linear" else (1 - math.cos(math.pi * left)) / 2)
 
     def _done(self) -> float:
-        """The share that lies behind: of all steps, or of the seconds where more of them has passed."""
+        """The share of all steps that is done, or of the seconds where that is more."""
         share = self._steps() / (self.epochs * self.steps_per_epoch)
         limit = self.settings.seconds
         return min(1.0, max(share, self.state.seconds / limit)) if limit else share
@@ -202,8 +208,16 @@ class _Loop:
     def _steps(self) -> int:
         return self.state.epoch * self.steps_per_epoch + self.state.step
 
+    def close_epoch(self) -> None:
+        """Score, select, decide what is next, and write a checkpoint unless one was just written."""
+        self._close_epoch()
+        self.state.seconds = time.monotonic() - self.began
+        self.state.finished = self.state.finished or self._out_of_time()
+        if self.state.finished or time.monotonic() - self.saved > _PAUSE:
+            self._checkpoint()
+
     def _close_epoch(self) -> None:
-        """Score, select, move the schedule, write the row."""
+        """Score, select, move the schedule, write the row of figures."""
         state, settings = self.state, self.settings
         with self._averaged():
             self.task.module.eval()
@@ -284,7 +298,7 @@ class _Loop:
         self.saved = time.monotonic()
         write_text(self.folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in self.state.rows))
 
-    def _resume(self) -> None:
+    def resume(self) -> None:
         path = None if self.folder is None else self.folder / _FILE
         if self.folder is None or path is None or not path.is_file():
             return
@@ -316,6 +330,7 @@ class _Loop:
             index, _, slot = name.partition(".")
             slots.setdefault(int(index), {})[slot] = value
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": slots})
+        self.began = time.monotonic() - self.state.seconds
         torch.set_rng_state(tensors["random"])
         if "random.cuda" in tensors and torch.cuda.is_available():
             torch.cuda.set_rng_state(tensors["random.cuda"])

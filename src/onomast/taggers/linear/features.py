@@ -6,18 +6,17 @@ the tagger computes the former once per distinct word.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from onomast.errors import DataError
 from onomast.recipe import Features
 from onomast.sentence import Sentence
 from onomast.taggers.linear.gazetteers import WordList
 from onomast.taggers.linear.vector_features import VectorFeatures
+from onomast.taggers.word_shape import shape_of
 
-_REMEMBERED = 50_000  # words whose shape is remembered
 _CLUSTER_PREFIXES = (4, 6, 10)
 _EDGE = "edge"  # stands for the places before the first and after the last token
 
@@ -75,7 +74,7 @@ class FeatureExtractor:
         if templates.bigrams or templates.shape_bigrams:
             words = list(map(clean, sentence.tokens))
             _add_sequences(found, "low", [word.lower() for word in words], templates.bigrams)
-            _add_sequences(found, "shape", [shape_of(word) for word in words], templates.shape_bigrams)
+            _add_sequences(found, "shape", [shape_of(word, fine=True) for word in words], templates.shape_bigrams)
         if templates.pos:
             if sentence.pos is None:
                 raise DataError(
@@ -99,7 +98,7 @@ class FeatureExtractor:
         if templates.lower:
             yield templates.lower, [f"low={word.lower()}"]
         if templates.shape:
-            yield templates.shape, [f"shape={shape_of(word)}"]
+            yield templates.shape, [f"shape={shape_of(word, fine=True)}"]
         if templates.prefix or templates.suffix:
             affixes = [f"pre={word[:size]}" for size in range(1, min(templates.prefix, len(word)) + 1)]
             affixes += [f"suf={word[-size:]}" for size in range(1, min(templates.suffix, len(word)) + 1)]
@@ -114,29 +113,6 @@ class FeatureExtractor:
             cluster = self.clusters.get(word) or self.clusters.get(word.lower())
             names = [] if cluster is None else [f"cluster={cluster[:size]}|{size}" for size in _CLUSTER_PREFIXES]
             yield templates.cluster_window, names if cluster is None else [f"cluster={cluster}", *names]
-
-
-@lru_cache(_REMEMBERED)
-def shape_of(word: str) -> str:
-    """Letters become `X` (upper case), `x` (lower), `o` (scripts without case), digits `d`; runs shrink, marks vanish.
-
-    `Nairobi-2` -> `Xx-d`, `USA` -> `XX`: a run of two or more capitals stays apart from one.
-    """
-    shape: list[str] = []
-    for character in word:
-        if character.isupper():
-            kind = "X"
-        elif character.islower():
-            kind = "x"
-        else:
-            category = unicodedata.category(character)
-            if category[0] == "M":
-                continue
-            kind = {"L": "o", "N": "d"}.get(category[0], character)
-        longest = 2 if kind == "X" else 1
-        if shape[-longest:] != [kind] * longest:
-            shape.append(kind)
-    return "".join(shape)
 
 
 def clean(text: str) -> str:

@@ -1,8 +1,10 @@
-"""The encoder that a recipe asks for: made for the sentences of a training, or read from a model folder."""
+"""The encoder that a recipe describes: built for the sentences of a training, or read from a model folder."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,56 +13,81 @@ from torch import Tensor
 from onomast.errors import RecipeError
 from onomast.recipe import Neural
 from onomast.sentence import Sentence
+from onomast.taggers.neural.encoder import Encoder
 from onomast.taggers.neural.lstm_encoder import LSTMEncoder
-from onomast.taggers.neural.network import Encoder
 from onomast.taggers.neural.vocabulary import Vocabulary, build_vocabulary
 from onomast.vectors.files import CompactVectors, coverage_warning, open_vectors
 
 
-def new_encoder(recipe: Neural, learnt: Sequence[Sentence], dev: Sequence[Sentence], notes: list[str]) -> Encoder:
-    """An encoder for the sentences that are learnt from, and those it is evaluated on; `notes` gets warnings."""
-    languages = tuple(dict.fromkeys(sentence.language or "" for sentence in learnt))
-    if recipe.pretrained.model:
-        from onomast.taggers.neural.transformer_encoder import TransformerEncoder
+@dataclass(frozen=True)
+class EncoderBuilder:
+    """Builds encoders with new first weights for one training: one for each network, and for each reset of a stage."""
 
-        return TransformerEncoder.pretrained(recipe, languages)
-    settings = Vocabulary(
-        (), (), recipe.words.lower, languages, apart="words" not in recipe.sharing and len(languages) > 1
-    )
-    vocabulary = build_vocabulary(learnt, min_count=recipe.words.min_count, settings=settings)
-    encoder = LSTMEncoder(recipe, vocabulary, _vectors(recipe, (*learnt, *dev), notes))
-    encoder.start((*learnt, *dev))
-    return encoder
+    recipe: Neural
+    learnt: Sequence[Sentence]
+    """All sentences that are learnt from."""
+    dev: Sequence[Sentence]
 
+    def __call__(self) -> Encoder:
+        """A new encoder; its first weights are drawn from torch's random state."""
+        if self.recipe.pretrained.model:
+            from onomast.taggers.neural.transformer_encoder import TransformerEncoder
 
-def saved_encoder(recipe: Neural, known: Mapping[str, Any], tensors: dict[str, Tensor], folder: Path) -> Encoder:
-    """The encoder of a model folder, its weights not yet loaded; takes what is no weight out of `tensors`."""
-    if recipe.pretrained.model:
-        from onomast.taggers.neural.transformer_encoder import TransformerEncoder
+            return TransformerEncoder.pretrained(self.recipe, self.languages)
+        encoder = LSTMEncoder(self.recipe, self.vocabulary, self.vectors)
+        encoder.number_words((*self.learnt, *self.dev))
+        return encoder
 
-        return TransformerEncoder.restored(recipe, known, folder)
-    return LSTMEncoder.restored(recipe, known, tensors)
+    @cached_property
+    def languages(self) -> tuple[str, ...]:
+        """Those of the sentences, in the order in which they first occur."""
+        return tuple(dict.fromkeys(sentence.language or "" for sentence in self.learnt))
 
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Words and characters of the sentences."""
+        words = self.recipe.words
+        separate = "words" not in self.recipe.sharing and len(self.languages) > 1
+        empty = Vocabulary((), (), words.lower, self.languages, apart=separate)
+        return build_vocabulary(self.learnt, min_count=words.min_count, settings=empty)
 
-def _vectors(recipe: Neural, sentences: Sequence[Sentence], notes: list[str]) -> CompactVectors | None:
-    """The rows of the vectors file that a tagger keeps."""
-    settings = recipe.words
-    if settings.vectors is None:
+    @cached_property
+    def vectors(self) -> CompactVectors | None:
+        """The rows of the vectors file that the tagger keeps; None where the recipe uses no vectors."""
+        settings = self.recipe.words
+        if settings.vectors is None:
+            if settings.mode == "random":
+                return None
+            raise RecipeError(
+                f"is absent, but mode {settings.mode} starts from a file; give --vectors FILE, or --raw TEXT to learn "
+                "vectors first, or --set neural.words.mode=random",
+                key="neural.words.vectors",
+            )
         if settings.mode == "random":
-            return None
-        raise RecipeError(
-            f"is absent, but mode {settings.mode} starts from a file; give --vectors FILE, or --raw TEXT to learn "
-            "vectors first, or --set neural.words.mode=random",
-            key="neural.words.vectors",
-        )
-    if settings.mode == "random":
-        raise RecipeError(
-            "is random, so the vectors file would be of no use; take --recipe small-vectors, or another mode",
-            key="neural.words.mode",
-        )
-    tokens = {token for sentence in sentences for token in sentence.tokens}
-    words = sorted({token.lower() for token in tokens} if settings.lower else tokens)
-    vectors = open_vectors(Path(settings.vectors)).compact(words, ngram_rows=settings.ngram_rows)
-    warning = coverage_warning(vectors.rows(words)[1])
-    notes += [f"{settings.vectors}: {warning}"] if warning else []
-    return vectors
+            raise RecipeError(
+                "is random, so the vectors file would be of no use; take --recipe small-vectors, or another mode",
+                key="neural.words.mode",
+            )
+        return open_vectors(Path(settings.vectors)).compact(self._words, ngram_rows=settings.ngram_rows)
+
+    def notes(self) -> list[str]:
+        """What the user should know about the vectors file."""
+        if self.recipe.pretrained.model or self.vectors is None:
+            return []
+        warning = coverage_warning(self.vectors.rows(self._words)[1])
+        return [f"{self.recipe.words.vectors}: {warning}"] if warning else []
+
+    @property
+    def _words(self) -> list[str]:
+        """Every word of the sentences once, as it is looked up in the vectors file."""
+        tokens = {token for sentence in (*self.learnt, *self.dev) for token in sentence.tokens}
+        return sorted({token.lower() for token in tokens} if self.recipe.words.lower else tokens)
+
+
+def saved_encoder(recipe: Neural, vocabulary: Mapping[str, Any], tensors: dict[str, Tensor], folder: Path) -> Encoder:
+    """The encoder of a model folder, its weights not yet loaded; removes the encoder's extra tensors from `tensors`."""
+    if recipe.pretrained.model:
+        from onomast.taggers.neural.transformer_encoder import TransformerEncoder
+
+        return TransformerEncoder.saved(recipe, vocabulary, folder)
+    return LSTMEncoder.saved(recipe, vocabulary, tensors)

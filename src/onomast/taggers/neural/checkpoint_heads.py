@@ -38,9 +38,9 @@ def start_heads(network: Network, settings: Pretrained) -> str:
             "tags names",
             folder=settings.model,
         )
-    ours = network.targets.scheme.labels
+    ours = network.scheme.labels
     _check(settings.labels, theirs, ours)
-    rows = rows_of(network.targets.scheme.tags, theirs, settings.labels)
+    rows = rows_of(network.scheme.tags, theirs, settings.labels)
     projections = [
         module for module in network.heads["entities"].modules() if isinstance(module, nn.Linear)
     ]  # of each language's head

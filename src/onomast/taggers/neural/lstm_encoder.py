@@ -1,11 +1,13 @@
-"""Encoders: sentences -> a hidden vector per word. What depends on a word alone is computed once per distinct word."""
+"""LSTMEncoder: words, characters, affixes and shapes -> BiLSTM.
+
+What depends on a word alone is computed once for each distinct word of a batch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from onomast.layers.lstm import INITIALISERS, BiLSTM
 from onomast.layers.window import Window
 from onomast.recipe import LSTMSettings, Neural, Part, Words
 from onomast.sentence import Sentence
+from onomast.taggers.neural.encoder import EncoderState, PerLanguage, language_index, of_language
 from onomast.taggers.neural.vocabulary import (
     AFFIX_BUCKETS,
     SHAPE_BUCKETS,
@@ -36,7 +39,7 @@ _VECTORS = "vectors."  # prefix of the compact vectors among the tensors
 
 
 @dataclass(frozen=True)
-class Inputs:
+class WordBatch:
     """A batch: which words it has, and where."""
 
     numbers: Tensor
@@ -46,22 +49,7 @@ class Inputs:
     mask: Tensor
     """(B, T) bool, True where a token is real"""
     language: int
-    """place of their language in the vocabulary's languages; of the first sentence, where all parts are shared"""
-
-
-class PerLanguage(nn.ModuleList):
-    """One part for each language, in the order of the vocabulary's languages."""
-
-    @property
-    def width(self) -> int:
-        """What comes out of each."""
-        width: int = self[0].width  # type: ignore[assignment]
-        return width
-
-
-def of_language(part: nn.Module, language: int) -> nn.Module:
-    """The part itself if all languages share it, else that language's own."""
-    return part[language] if isinstance(part, PerLanguage) else part
+    """index of the batch's language; that of the first sentence where languages share all parts"""
 
 
 class LSTMEncoder(nn.Module):
@@ -82,13 +70,12 @@ class LSTMEncoder(nn.Module):
             by_language=vocabulary.apart or "characters" in own,
         )
         self.one_language = bool(own)
-        """Whether a batch must be of one language."""
         self.recipe = recipe
         self.languages = vocabulary.languages
         self.order = settings.order
 
-        def each(name: str, make: Callable[[], nn.Module]) -> nn.Module:
-            return PerLanguage(make() for _ in vocabulary.languages) if name in own else make()
+        def each(name: str, build: Callable[[], nn.Module]) -> nn.Module:
+            return PerLanguage(build() for _ in vocabulary.languages) if name in own else build()
 
         self.parts = nn.ModuleList(
             each("characters" if name == "char" else name, partial(_part, name, recipe, vocabulary, vectors))
@@ -106,7 +93,7 @@ class LSTMEncoder(nn.Module):
         INITIALISERS[settings.initialization](self)
         for part in self.parts:
             if isinstance(part, WordPart):
-                part.start(vocabulary, vectors)
+                part.load_vectors(vocabulary, vectors)
         self._cache: Tensor | None = None  # (lexicon, D) word vectors, while weights do not change
         self._cached: np.ndarray[Any, np.dtype[np.bool_]] = np.zeros(0, bool)
         self._generation = -1
@@ -116,64 +103,43 @@ class LSTMEncoder(nn.Module):
         self._cache = None
         return super().train(mode)
 
-    def start(self, sentences: Sequence[Sentence]) -> None:
-        """Number the words here, once, so that a resumed run sums over them in the same order to the last bit."""
+    def number_words(self, sentences: Sequence[Sentence]) -> None:
+        """Enter all words of a training in one fixed order: a resumed run then adds them up in the same order."""
         self.lexicon.numbers(sentences)
-
-    def fresh(self) -> LSTMEncoder:
-        """The same encoder with other first weights."""
-        return LSTMEncoder(self.recipe, self.lexicon.vocabulary, self.lexicon.vectors)
-
-    def parts_of(self, name: Part) -> list[nn.Module]:
-        """The modules that a recipe's name of a part means."""
-        words = [part for part in self.parts if isinstance(part, WordPart)]
-        others = [part for part in self.parts if not isinstance(part, WordPart)]
-        if name == "encoder":
-            return [self]
-        return [self.lstm] if name == "lstm" else list[nn.Module](words) if name == "words" else others
-
-    def parameter_groups(self) -> Mapping[str, ParameterGroup]:
-        """Everything learns at the recipe's rate."""
-        return {}
-
-    def save(self, folder: Path) -> list[str]:  # noqa: ARG002 - the shape of Encoder
-        """Nothing beside vocabulary and weights."""
-        return []
-
-    def known(self) -> dict[str, Any]:
-        """What the encoder knows by name, for vocabulary.json."""
-        vectors = self.lexicon.vectors
-        return {**asdict(self.lexicon.vocabulary), "vectors": [] if vectors is None else list(vectors.words)}
-
-    def fixed(self) -> dict[str, Tensor]:
-        """Tensors that are no weights: the rows of the vectors file."""
-        vectors = self.lexicon.vectors
-        arrays = {} if vectors is None else vectors.tensors()
-        return {_VECTORS + name: torch.from_numpy(array) for name, array in arrays.items()}
-
-    @classmethod
-    def restored(cls, recipe: Neural, known: Mapping[str, Any], tensors: dict[str, Tensor]) -> LSTMEncoder:
-        """The encoder of `known` and `fixed`; takes the latter out of `tensors`. Its weights are not yet loaded."""
-        words, characters, languages = (tuple(known[name]) for name in ("words", "characters", "languages"))
-        vocabulary = Vocabulary(words, characters, known["lower"], languages, known["apart"])
-        names = [name for name in tensors if name.startswith(_VECTORS)]
-        arrays = {name.removeprefix(_VECTORS): tensors.pop(name).numpy() for name in names}
-        return cls(recipe, vocabulary, CompactVectors.from_tensors(arrays, known["vectors"]) if arrays else None)
-
-    def groups(self, sentences: Sequence[Sentence]) -> list[list[int]]:
-        """Indices of sentences that may be read together: all, or those of one language where parts are its own."""
-        if not self.one_language:
-            return [list(range(len(sentences)))]
-        found: dict[int, list[int]] = {}
-        for index, sentence in enumerate(sentences):
-            found.setdefault(self.lexicon.vocabulary.language(sentence), []).append(index)
-        return list(found.values())
 
     def lengths(self, sentences: Sequence[Sentence]) -> list[int]:
         """Words of each sentence."""
         return [len(sentence) for sentence in sentences]
 
-    def prepare(self, sentences: Sequence[Sentence]) -> Inputs:
+    def named_parts(self) -> dict[Part, list[nn.Module]]:
+        """The modules that each name of a part in a recipe stands for."""
+        words = [layer for layer in self.parts if isinstance(layer, WordPart)]
+        others = [layer for layer in self.parts if not isinstance(layer, WordPart)]
+        return {"words": list(words), "characters": others, "lstm": [self.lstm], "encoder": [self]}
+
+    def parameter_groups(self) -> Mapping[str, ParameterGroup]:
+        """None: everything learns at the recipe's rate."""
+        return {}
+
+    def state(self) -> EncoderState:
+        """The vocabulary, and the rows of the vectors file."""
+        vectors = self.lexicon.vectors
+        arrays = {} if vectors is None else vectors.tensors()
+        return EncoderState(
+            {**asdict(self.lexicon.vocabulary), "vectors": [] if vectors is None else list(vectors.words)},
+            {_VECTORS + name: torch.from_numpy(array) for name, array in arrays.items()},
+        )
+
+    @classmethod
+    def saved(cls, recipe: Neural, state: Mapping[str, Any], tensors: dict[str, Tensor]) -> LSTMEncoder:
+        """The encoder of `state()`, its weights not yet loaded; removes its extra tensors from `tensors`."""
+        words, characters, languages = (tuple(state[name]) for name in ("words", "characters", "languages"))
+        vocabulary = Vocabulary(words, characters, state["lower"], languages, state["apart"])
+        names = [name for name in tensors if name.startswith(_VECTORS)]
+        arrays = {name.removeprefix(_VECTORS): tensors.pop(name).numpy() for name in names}
+        return cls(recipe, vocabulary, CompactVectors.from_tensors(arrays, state["vectors"]) if arrays else None)
+
+    def prepare(self, sentences: Sequence[Sentence]) -> WordBatch:
         """Look the words of B sentences (each of one token or more) up."""
         rows = self.lexicon.numbers(sentences)
         distinct, inverse = np.unique(np.concatenate(rows), return_inverse=True)
@@ -186,10 +152,10 @@ class LSTMEncoder(nn.Module):
             start += len(row)
         device = next(self.parameters()).device
         numbers, placed, real = (torch.from_numpy(array).to(device) for array in (distinct, places, mask))
-        return Inputs(numbers, placed, real, self.lexicon.vocabulary.language(sentences[0]))
+        return WordBatch(numbers, placed, real, language_index(self.languages, sentences[0]))
 
-    def forward(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """Inputs -> hidden vectors (B, T, D) and mask (B, T)."""
+    def forward(self, inputs: WordBatch) -> tuple[Tensor, Tensor]:
+        """WordBatch -> hidden vectors (B, T, D) and mask (B, T)."""
         words = self._words(inputs.numbers.cpu().numpy(), inputs.language)  # (W, D')
         lstm: BiLSTM = of_language(self.lstm, inputs.language)  # type: ignore[assignment]
         window = []
@@ -215,14 +181,14 @@ class LSTMEncoder(nn.Module):
         self._cached = np.concatenate([self._cached, np.zeros(grown, bool)])
         missing = numbers[~self._cached[numbers]]
         if self._cache is None or len(missing):
-            made = self._encode(missing if len(missing) else numbers, language)
-            size = (len(self._cached), made.shape[1])
+            encoded = self._encode(missing if len(missing) else numbers, language)
+            size = (len(self._cached), encoded.shape[1])
             if self._cache is None or len(self._cache) < size[0]:
-                cache = made.new_zeros(size)
+                cache = encoded.new_zeros(size)
                 if self._cache is not None:
                     cache[: len(self._cache)] = self._cache
                 self._cache = cache
-            self._cache[torch.from_numpy(missing if len(missing) else numbers).to(made.device)] = made
+            self._cache[torch.from_numpy(missing if len(missing) else numbers).to(encoded.device)] = encoded
             self._cached[missing] = True
         return self._cache[torch.from_numpy(numbers).to(self._cache.device)]
 
@@ -258,7 +224,7 @@ class WordPart(nn.Module):
             self.width = settings.width
             self.projection = nn.Linear(vectors.width, settings.width, bias=False)
 
-    def start(self, vocabulary: Vocabulary, vectors: CompactVectors | None) -> None:
+    def load_vectors(self, vocabulary: Vocabulary, vectors: CompactVectors | None) -> None:
         """Put the vectors of the file into the tuned table; after every other weight has its first value."""
         if self.table is not None and vectors is not None and vocabulary.words:
             self.table.weight.data[2:] = torch.from_numpy(vectors.rows(vocabulary.spellings)[0])
@@ -270,8 +236,8 @@ class WordPart(nn.Module):
         kept = torch.rand(len(ids), device=device) >= self.dropout if self.training and self.dropout else None
         if not self.with_vectors:
             assert self.table is not None
-            found: Tensor = self.table(ids if kept is None else ids.where(kept, UNKNOWN_WORD))
-            return found
+            embedded: Tensor = self.table(ids if kept is None else ids.where(kept, UNKNOWN_WORD))
+            return embedded
         vectors = torch.from_numpy(inputs.vectors).to(device)  # (W, E)
         if self.table is not None:
             vectors = torch.where((ids > UNKNOWN_WORD)[:, None], self.table(ids), vectors)
@@ -298,15 +264,15 @@ class CharacterPart(nn.Module):
 class HashedPart(nn.Module):
     """Affixes or the shape of a word, hashed."""
 
-    def __init__(self, table: HashedEmbedding, source: str) -> None:
+    def __init__(self, table: HashedEmbedding, name: str) -> None:
         super().__init__()
         self.table = table
-        self.source = source
+        self.name = name
         self.width = table.width
 
     def forward(self, inputs: WordInputs, device: torch.device) -> Tensor:
         """W distinct words -> (W, width)."""
-        hashes = inputs.affixes if self.source == "affix" else inputs.shapes[:, None]  # (W, F)
+        hashes = inputs.affixes if self.name == "affix" else inputs.shapes[:, None]  # (W, F)
         return self.table.encode(torch.from_numpy(hashes).to(device))
 
 

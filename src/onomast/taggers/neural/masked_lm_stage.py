@@ -21,8 +21,8 @@ from onomast.pretrained.masked_lm import MaskedModel, MaskedText, Masking, is_he
 from onomast.pretrained.text import TextReader, silent
 from onomast.recipe import Recipe, Stage, Training
 from onomast.taggers.neural.network import Network
-from onomast.taggers.neural.source_batches import sentences_of
 from onomast.taggers.neural.transformer_encoder import TransformerEncoder
+from onomast.taggers.source_batches import sentences_of
 
 _BLOCK = 128  # sub-words read at once, at most
 _ROUND = 200  # batches between two measurements on held-out text

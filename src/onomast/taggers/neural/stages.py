@@ -1,4 +1,4 @@
-"""The stages of a fit: what each learns from, what learns in it, and what it says of itself."""
+"""The stages of a training: what each learns from, which parts learn in it, and its figures."""
 
 from __future__ import annotations
 
@@ -9,115 +9,132 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from onomast.corpus import Corpus
 from onomast.recipe import Part, Recipe, Stage, Training, to_toml
 from onomast.sentence import Sentence
-from onomast.taggers.neural.network import Gold, Network, gold_of
-from onomast.taggers.neural.source_batches import SourceBatches, chain_of, sentences_of
+from onomast.taggers.neural.heads import Gold, gold_of
+from onomast.taggers.neural.network import Network
+from onomast.taggers.source_batches import SourceBatches, chain_of, sentences_of
 from onomast.training.loop import Task, train
 from onomast.training.optimizers import ParameterGroup
+from onomast.training.precision import product_precision
 
 
 @dataclass(frozen=True)
 class DevEvaluator:
-    """What a network is measured by, on the dev sentences."""
+    """How a network is evaluated on the dev sentences during training."""
 
     score: Callable[[], Mapping[str, float]] = dict
-    """Figures of the network as it is; empty without dev sentences."""
+    """Dev F1 and loss of the network as it is; empty without dev sentences."""
     minimum_f1: Callable[[], float] = float
-    """F1 of a word list."""
+    """Dev F1 of a word list of the training sentences: a network below it has diverged."""
+
+
+@dataclass(frozen=True)
+class _StageTraining:
+    """One run of the training loop."""
+
+    task: Task
+    settings: Training
+    name: str = ""
+    """In the rows of figures."""
+    folder: str = ""
+    """Of its checkpoints, in those of the whole training."""
+    frozen: tuple[Part, ...] = ()
+    text_digest: str = ""
+    """Of text that is learnt from beside the corpus."""
 
 
 @dataclass(frozen=True)
 class StageRunner:
-    """All that a chain of stages needs."""
+    """Trains one network, stage after stage."""
 
     recipe: Recipe
     corpus: Corpus
     class_only: Sequence[Sentence]
     """Sentences with a label of their own and no tags."""
     network: Network
-    fresh: Callable[[], Network]
-    """Builds the network anew, with other first weights."""
+    rebuild: Callable[[], Network]
+    """Builds the same network with new first weights, for `reset`."""
     evaluator: DevEvaluator
     checkpoints: Path | None
 
     def run(self) -> list[dict[str, Any]]:
-        """Train stage after stage; rows of figures, one an epoch, with the stage's name where there are several."""
-        settings = self.recipe.neural.training
+        """Train stage after stage; one row of figures an epoch, with the stage's name where there are several."""
+        run_name = _fingerprint(self.recipe, self.corpus, self.class_only)
         rows: list[dict[str, Any]] = []
-        if settings.pretrain_epochs:
-            rows += [{"stage": "pretrain", **row} for row in self._pretrain(settings)]
-        stages = chain_of(self.recipe, self.corpus)
-        for number, stage in enumerate(stages, start=1):
-            name = f"{number} {'mlm ' if stage.task == 'mlm' else ''}{'+'.join(stage.corpus)}"
-            found = self._stage(stage, f"stage-{number}" if len(stages) > 1 else "")
-            rows += [{"stage": name, **row} if len(stages) > 1 else row for row in found]
+        for stage in self._stages():
+            with _frozen(self.network, stage.frozen):
+                figures = train(
+                    stage.task,
+                    stage.settings,
+                    seed=self.recipe.seed,
+                    run=run_name + stage.text_digest,
+                    folder=self.checkpoints / stage.folder if self.checkpoints else None,
+                )
+            rows += [{"stage": stage.name, **row} for row in figures] if stage.name else figures
         return rows
 
-    def _pretrain(self, settings: Training) -> list[dict[str, Any]]:
+    def _stages(self) -> Iterator[_StageTraining]:
+        """Each is prepared when the one before it has ended."""
+        if self.recipe.neural.training.pretrain_epochs:
+            yield self._class_pretraining()
+        stages = chain_of(self.recipe, self.corpus)
+        for number, stage in enumerate(stages, start=1):
+            self._reset(stage.reset)
+            training = self._masked(stage) if stage.task == "mlm" else self._labelled(stage)
+            if len(stages) > 1:
+                name = f"{number} {'mlm ' if stage.task == 'mlm' else ''}{'+'.join(stage.corpus)}"
+                training = replace(training, name=name, folder=f"stage-{number}")
+            yield replace(training, frozen=stage.frozen)
+
+    def _class_pretraining(self) -> _StageTraining:
         """The sentence head alone, on every sentence that has a label (joint labelling, section 3.3)."""
         sentences = [sentence for sentence in (*self.corpus.train, *self.class_only) if sentence.label is not None]
+        settings = self.recipe.neural.training
         settings = replace(
-            settings,
-            epochs=settings.pretrain_epochs,
-            steps=0,
-            schedule="constant",
-            select="last",
-            dev="none",
+            settings, epochs=settings.pretrain_epochs, steps=0, schedule="constant", select="last", dev="none",
             rescue_after=0,
-        )
-        return self._train(
-            LabelledTask(self.network, sentences, self.evaluator, only="sentence", precision=settings.precision),
-            settings,
-            "pretrain",
-        )
+        )  # fmt: skip
+        task = LabelledTask(self.network, sentences, self.evaluator, only="sentence", precision=settings.precision)
+        return _StageTraining(task, settings, "pretrain", "pretrain")
 
-    def _stage(self, stage: Stage, folder: str) -> list[dict[str, Any]]:
-        if stage.task == "mlm":
-            return self._masked(stage, folder)
+    def _labelled(self, stage: Stage) -> _StageTraining:
+        """All heads, on labelled sentences."""
         settings = self.recipe.neural.training
         if stage.epochs or stage.steps:
             settings = replace(settings, epochs=max(1, stage.epochs), steps=stage.steps)
         if stage.learning_rate:
             settings = replace(settings, learning_rate=stage.learning_rate)
-        self._reset(stage.reset)
-        joint = "joint" in stage.corpus
-        beside = SourceBatches(self.corpus.sources, self.recipe.sources) if joint and self.corpus.sources else None
-        learnt_from = sentences_of(stage, self.corpus)
-        task = LabelledTask(self.network, learnt_from, self.evaluator, beside=beside, precision=settings.precision)
-        with _frozen(self.network, stage.frozen):
-            return self._train(task, settings, folder)
+        joint = "joint" in stage.corpus and self.corpus.sources
+        source_batches = SourceBatches(self.corpus.sources, self.recipe.sources) if joint else None
+        sentences = sentences_of(stage, self.corpus)
+        task = LabelledTask(
+            self.network, sentences, self.evaluator, source_batches=source_batches, precision=settings.precision
+        )
+        return _StageTraining(task, settings)
 
-    def _masked(self, stage: Stage, folder: str) -> list[dict[str, Any]]:
+    def _masked(self, stage: Stage) -> _StageTraining:
         """The encoder alone, on text without labels."""
         from onomast.taggers.neural.masked_lm_stage import masked_stage
 
-        self._reset(stage.reset)
         masked = masked_stage(self.network, stage, self.corpus, self.recipe)
-        with _frozen(self.network, stage.frozen):
-            return self._train(masked.task, masked.settings, folder, masked.digest)
+        return _StageTraining(masked.task, masked.settings, text_digest=masked.digest)
 
-    def _reset(self, parts: Sequence[Part]) -> None:
-        if not parts:
+    def _reset(self, names: Sequence[Part]) -> None:
+        """Give these parts new first weights."""
+        if not names:
             return
-        fresh = self.fresh()
-        for name in parts:
-            for old, new in zip(self.network.parts_of(name), fresh.parts_of(name), strict=True):
+        rebuilt = self.rebuild()
+        for name in names:
+            for old, new in zip(self.network.parts_of(name), rebuilt.parts_of(name), strict=True):
                 old.load_state_dict(new.state_dict())
-
-    def _train(self, task: Task, settings: Training, folder: str, more: str = "") -> list[dict[str, Any]]:
-        """Run the loop; `more` names what is learnt from beside the corpus."""
-        where = self.checkpoints / folder if self.checkpoints else None
-        run = _fingerprint(self.recipe, (*self.corpus.train, *self.corpus.dev, *self.class_only), self.corpus.sources)
-        return train(task, settings, seed=self.recipe.seed, run=run + more, folder=where)
 
 
 class LabelledTask:
-    """A `training.Task`: these sentences, this network, and perhaps batches of sources beside them."""
+    """A `training.Task`: labelled sentences for a network, and batches of sources beside them if there are any."""
 
     def __init__(
         self,
@@ -126,7 +143,7 @@ class LabelledTask:
         evaluator: DevEvaluator,
         *,
         only: str | None = None,
-        beside: SourceBatches | None = None,
+        source_batches: SourceBatches | None = None,
         precision: str = "auto",
     ) -> None:
         self.module = network
@@ -135,9 +152,9 @@ class LabelledTask:
         self.score, self.minimum_f1 = evaluator.score, evaluator.minimum_f1
         self.only = only
         """Train one head alone."""
-        self.beside = beside
+        self.source_batches = source_batches
         self.precision = precision
-        """Of the products, see `recipe.Training`."""
+        """See `recipe.Training`."""
         self._gold: dict[int, Gold] = {}
 
     def parameter_groups(self) -> Mapping[str, ParameterGroup]:
@@ -146,22 +163,21 @@ class LabelledTask:
 
     def loss(self, indices: Sequence[int], done: float) -> Tensor:
         """() loss of these sentences, plus mu times that of one batch of a source."""
-        mu = self.beside.weight(done) if self.beside else 0.0
+        mu = self.source_batches.weight(done) if self.source_batches else 0.0
         batches = [[self.sentences[index] for index in indices]]
-        if self.beside and mu:
-            batches.append(self.beside.draw())
-        with _in_precision(self.precision, next(self.module.parameters()).device):
-            losses = self.module.losses(
-                [(batch, [self._gold_of(sentence) for sentence in batch]) for batch in batches], self.only
-            )
+        if self.source_batches and mu:
+            batches.append(self.source_batches.draw())
+        labelled = [(batch, [self._gold_of(sentence) for sentence in batch]) for batch in batches]
+        with product_precision(self.precision, next(self.module.parameters()).device):
+            losses = self.module.losses(labelled, self.only)
         return losses[0] + mu * losses[1] if len(losses) > 1 else losses[0]
 
     def _gold_of(self, sentence: Sentence) -> Gold:
-        """The sentence's gold, looked up once; the sentence itself lives as long as this object."""
-        found = self._gold.get(id(sentence))
-        if found is None:
-            found = self._gold[id(sentence)] = gold_of(sentence, self.module.targets)
-        return found
+        """The sentence's gold, computed once; the sentence itself lives as long as this object."""
+        gold = self._gold.get(id(sentence))
+        if gold is None:
+            gold = self._gold[id(sentence)] = gold_of(sentence, self.module.targets)
+        return gold
 
 
 @contextmanager
@@ -183,19 +199,11 @@ def _frozen(network: Network, names: Sequence[Part]) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def _fingerprint(recipe: Recipe, sentences: Sequence[Sentence], sources: Sequence[Corpus]) -> str:
-    """Names a run: checkpoints of another recipe or other sentences must not be resumed from."""
+def _fingerprint(recipe: Recipe, corpus: Corpus, class_only: Sequence[Sentence]) -> str:
+    """Names a training: checkpoints of another recipe or other sentences must not be resumed from."""
     digest = hashlib.sha256(to_toml(recipe).encode())
-    everything = [*sentences, *(sentence for source in sources for sentence in source.train)]
-    for one in everything:
-        seen = (one.tokens, one.tags, one.pos, one.label, one.language, one.unannotated)
-        digest.update(repr(seen).encode("utf-8", "surrogatepass"))
+    sources = (sentence for source in corpus.sources for sentence in source.train)
+    for one in (*corpus.train, *corpus.dev, *class_only, *sources):
+        content = (one.tokens, one.tags, one.pos, one.label, one.language, one.unannotated)
+        digest.update(repr(content).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
-
-
-@contextmanager
-def _in_precision(wished: str, device: torch.device) -> Iterator[None]:
-    """Compute products in what the recipe wishes; see `recipe.Training.precision`."""
-    automatic = wished == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
-    with torch.autocast(device.type, torch.bfloat16, enabled=automatic or wished == "bf16"):
-        yield

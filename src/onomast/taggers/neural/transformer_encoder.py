@@ -1,4 +1,4 @@
-"""TransformerEncoder: any Hugging Face encoder, with one vector per word however long the sentence. See LSTMEncoder."""
+"""TransformerEncoder: a pre-trained Hugging Face encoder; one vector per word, however long the sentence."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from onomast.pretrained.hub import read_encoder, restored_encoder, save_encoder
 from onomast.pretrained.subwords import Ids, WordPieces, chunks_of
 from onomast.recipe import Neural, Part
 from onomast.sentence import Sentence
+from onomast.taggers.neural.encoder import EncoderState, language_index
 from onomast.taggers.neural.vocabulary import SHAPE_BUCKETS, shape_id
 from onomast.training.optimizers import ParameterGroup
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """A batch as sub-words."""
+class SubwordBatch:
+    """A batch: the sub-words of its words."""
 
     sentences: list[Ids]
     """Sub-words of each of B sentences, without special ones"""
@@ -34,13 +35,13 @@ class Pieces:
     mask: Tensor
     """(B, T) bool, True where a word is real"""
     language: int
-    """place of their language in the encoder's languages"""
+    """index of the batch's language in the encoder's languages"""
 
 
 class TransformerEncoder(nn.Module):
     """A pre-trained encoder, one vector per word of its sub-words' vectors, of one layer or a mix of all.
 
-    Fulfils `network.Encoder`. `width` is that of a hidden vector.
+    Fulfils `encoder.Encoder`. `width` is that of a hidden vector.
     """
 
     def __init__(self, recipe: Neural, languages: tuple[str, ...], model: Any, tokenizer: Any) -> None:
@@ -71,26 +72,28 @@ class TransformerEncoder(nn.Module):
             nn.init.normal_(self.shapes.weight, std=0.1)
         self.dropout = nn.Dropout(self.settings.dropout)
         self.one_language = len(languages) > 1 and "transitions" not in recipe.sharing
-        """Whether a batch must be of one language."""
         self._freeze()
         if self.settings.checkpointing:
             self.model.activation_checkpointing_enable({"use_reentrant": False})
 
     @classmethod
     def pretrained(cls, recipe: Neural, languages: tuple[str, ...]) -> TransformerEncoder:
-        """The encoder that the recipe names, its top layers anew if so wished. Raises ModelError, RecipeError."""
-        made = cls(recipe, languages, *read_encoder(recipe.pretrained.model))
-        layers = made._layers()
+        """The encoder that the recipe names, as many top layers reinitialised as it says.
+
+        Raises ModelError, RecipeError.
+        """
+        encoder = cls(recipe, languages, *read_encoder(recipe.pretrained.model))
+        layers = encoder._layers()
         if not 0 <= recipe.pretrained.reinitialize <= len(layers):
             raise RecipeError(f"the encoder has {len(layers)} layers", key="neural.pretrained.reinitialize")
         for layer in layers[len(layers) - recipe.pretrained.reinitialize :]:
-            _start_anew(layer, float(getattr(made.model.config, "initializer_range", 0.02)))
-        return made
+            _reinitialise(layer, float(getattr(encoder.model.config, "initializer_range", 0.02)))
+        return encoder
 
     @classmethod
-    def restored(cls, recipe: Neural, known: Mapping[str, Any], folder: Path) -> TransformerEncoder:
-        """The encoder of a tagger's folder. Its weights are not yet loaded."""
-        return cls(recipe, tuple(known["languages"]), *restored_encoder(folder))
+    def saved(cls, recipe: Neural, state: Mapping[str, Any], folder: Path) -> TransformerEncoder:
+        """The encoder of a tagger's folder, its weights not yet loaded."""
+        return cls(recipe, tuple(state["languages"]), *restored_encoder(folder))
 
     def train(self, mode: bool = True) -> TransformerEncoder:
         """Switch between training and tagging; an encoder that does not learn has no dropout."""
@@ -99,25 +102,11 @@ class TransformerEncoder(nn.Module):
             self.model.eval()
         return self
 
-    def start(self, sentences: Sequence[Sentence]) -> None:
-        """Cut the sentences' words into sub-words."""
-        for sentence in sentences:
-            self.pieces.of(sentence.tokens)
-
-    def groups(self, sentences: Sequence[Sentence]) -> list[list[int]]:
-        """Indices of sentences that may be read together: all, or those of one language where heads are its own."""
-        if not self.one_language:
-            return [list(range(len(sentences)))]
-        found: dict[int, list[int]] = {}
-        for index, sentence in enumerate(sentences):
-            found.setdefault(self._language(sentence), []).append(index)
-        return list(found.values())
-
     def lengths(self, sentences: Sequence[Sentence]) -> list[int]:
         """Sub-words of each sentence."""
         return [sum(map(len, self.pieces.of(sentence.tokens))) for sentence in sentences]
 
-    def prepare(self, sentences: Sequence[Sentence]) -> Pieces:
+    def prepare(self, sentences: Sequence[Sentence]) -> SubwordBatch:
         """Cut the words of B sentences (each of one token or more) into sub-words."""
         rows, counts = [], []
         mask = torch.zeros(len(sentences), max(map(len, sentences)), dtype=torch.bool)
@@ -127,19 +116,17 @@ class TransformerEncoder(nn.Module):
             counts += [len(word) for word in words]
             mask[index, : len(sentence)] = True
         device = next(self.model.parameters()).device
-        shapes = (
-            [shape_id(word) for sentence in sentences for word in sentence.tokens] if self.shapes is not None else []
-        )
-        return Pieces(
+        shaped = [word for sentence in sentences for word in sentence.tokens] if self.shapes is not None else []
+        return SubwordBatch(
             rows,
             np.array(counts, np.int64),
-            torch.tensor(shapes, dtype=torch.long, device=device),
+            torch.tensor([shape_id(word) for word in shaped], dtype=torch.long, device=device),
             mask.to(device),
-            self._language(sentences[0]),
+            language_index(self.languages, sentences[0]),
         )
 
-    def forward(self, inputs: Pieces) -> tuple[Tensor, Tensor]:
-        """Pieces -> hidden vectors (B, T, D), 0 at padding, and mask (B, T)."""
+    def forward(self, inputs: SubwordBatch) -> tuple[Tensor, Tensor]:
+        """SubwordBatch -> hidden vectors (B, T, D), 0 at padding, and mask (B, T)."""
         words = self._words(inputs)
         if self.shapes is not None:
             words = torch.cat([words, self.shapes(inputs.shapes).to(words.dtype)], -1)
@@ -148,7 +135,7 @@ class TransformerEncoder(nn.Module):
         hidden[inputs.mask] = words
         return hidden, inputs.mask
 
-    def _words(self, inputs: Pieces) -> Tensor:
+    def _words(self, inputs: SubwordBatch) -> Tensor:
         """(W, D) vectors of the words of a batch, in order."""
         ends = np.cumsum(inputs.counts)
         wanted = np.ones(int(ends[-1]), bool)
@@ -164,27 +151,23 @@ class TransformerEncoder(nn.Module):
             vectors.append(hidden[torch.from_numpy(chunk.rows), torch.from_numpy(chunk.columns)])  # (K, D)
             places.append(chunk.wanted)
         order = torch.from_numpy(np.argsort(np.concatenate(places))).to(inputs.mask.device)
-        found = torch.cat(vectors)  # of all chunks
+        subwords = torch.cat(vectors)  # of all chunks
         if self.settings.pooling != "mean":
-            return found[order]
+            return subwords[order]
         starts = torch.from_numpy(ends - inputs.counts).to(order.device)
-        return nn.functional.embedding_bag(order, found, starts, mode="mean")
+        return nn.functional.embedding_bag(order, subwords, starts, mode="mean")
 
     def _hidden(self, ids: Tensor, attended: Tensor) -> Tensor:
         """Sub-words (N, S) and 1 where they are real -> (N, S, D), of the recipe's layer."""
         learns = self.settings.frozen != "all"
         with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
-            made = self.model(input_ids=ids, attention_mask=attended, output_hidden_states=self.mix is not None)
-        hidden: Tensor = made.last_hidden_state if self.mix is None else self.mix(made.hidden_states)
+            output = self.model(input_ids=ids, attention_mask=attended, output_hidden_states=self.mix is not None)
+        hidden: Tensor = output.last_hidden_state if self.mix is None else self.mix(output.hidden_states)
         return hidden
 
-    def parts_of(self, name: Part) -> list[nn.Module]:
-        """The modules that a recipe's name of a part means. Raises RecipeError where there is no such part."""
-        if name == "encoder":
-            return [self]
-        if name == "words":
-            return [self.model.embeddings]
-        raise RecipeError(f"a pre-trained encoder has no part {name!r}; known: words, encoder, heads", key="stage")
+    def named_parts(self) -> dict[Part, list[nn.Module]]:
+        """The modules that each name of a part in a recipe stands for."""
+        return {"words": [self.model.embeddings], "encoder": [self]}
 
     def parameter_groups(self) -> dict[str, ParameterGroup]:
         """Layer by layer a lower rate, from the top to the embeddings; no decay of biases and norms."""
@@ -200,26 +183,12 @@ class TransformerEncoder(nn.Module):
             for name, value in self.model.named_parameters()
         }
 
-    def fresh(self) -> TransformerEncoder:
-        """The same encoder as it was before training."""
-        return TransformerEncoder.pretrained(self.recipe, self.languages)
-
-    def known(self) -> dict[str, Any]:
-        """What the encoder knows by name, for vocabulary.json."""
-        return {"languages": list(self.languages)}
-
-    def fixed(self) -> dict[str, Tensor]:
-        """Nothing: all its tensors are weights."""
-        return {}
-
-    def save(self, folder: Path) -> list[str]:
-        """Write configuration and tokenizer."""
-        return save_encoder(self.model, self.tokenizer, folder)
-
-    def _language(self, sentence: Sentence) -> int:
-        """0, the target's, for one never met."""
-        language = sentence.language or ""
-        return self.languages.index(language) if language in self.languages else 0
+    def state(self) -> EncoderState:
+        """The languages; configuration and tokenizer are written as files."""
+        return EncoderState(
+            {"languages": list(self.languages)},
+            write_files=lambda folder: save_encoder(self.model, self.tokenizer, folder),
+        )
 
     def _layers(self) -> nn.ModuleList:
         number = self.model.config.num_hidden_layers
@@ -261,8 +230,8 @@ def _window(model: Any, pieces: WordPieces, wished: int) -> int:
     return wished or limit
 
 
-def _start_anew(layer: nn.Module, deviation: float) -> None:
-    """Give a layer first weights, as BERT and its kin had them."""
+def _reinitialise(layer: nn.Module, deviation: float) -> None:
+    """Draw new weights for a layer, as for the pre-training of BERT and its relatives."""
     for module in layer.modules():
         if isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=deviation)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onomast.sentence import Sentence
+from onomast.taggers.word_shape import shape_of
 
 if TYPE_CHECKING:
     from onomast.vectors.files import CompactVectors
@@ -93,30 +93,9 @@ def build_vocabulary(sentences: Iterable[Sentence], *, min_count: int = 1, setti
     )
 
 
-def shape_of(word: str) -> str:
-    """`Nairobi-2` -> `Xx-d`: upper, lower, other letters, digits, each run once; other characters as they are."""
-    return _RUN.sub(r"\1", word.translate(_KINDS))[:20]
-
-
 def shape_id(word: str) -> int:
     """Bucket of the word's shape: 0 to SHAPE_BUCKETS - 1."""
-    return _bucket(shape_of(word), SHAPE_BUCKETS)
-
-
-class _Kinds(dict[int, str]):
-    """Code point -> kind, found out when first asked for."""
-
-    def __missing__(self, point: int) -> str:
-        character = chr(point)
-        self[point] = (
-            "X" if character.isupper() else "x" if character.islower() else "l" if character.isalpha()
-            else "d" if character.isdigit() else character
-        )  # fmt: skip
-        return self[point]
-
-
-_KINDS = _Kinds()
-_RUN = re.compile(r"(.)\1+", re.DOTALL)
+    return _bucket(shape_of(word, fine=False), SHAPE_BUCKETS)
 
 
 @dataclass(frozen=True)
