@@ -13,7 +13,7 @@ from results import papers, results
 HERE = Path(__file__).parent
 SOURCE = HERE.parent / "src" / "onomast" / "recipe.py"
 COMMANDS = (
-    "check", "describe", "train", "evaluate", "score", "compare", "tag", "recipes", "data list", "data fetch",
+    "check", "describe", "train", "evaluate", "score", "compare", "tag", "export", "recipes", "data list", "data fetch",
     "vectors train", "vectors info", "vectors prune", "segment train", "segment score", "segment apply",
     "transfer rank", "convert", "grid run", "grid table", "grid plot", "encoder train", "encoder convert",
 )  # fmt: skip
