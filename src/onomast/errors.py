@@ -30,6 +30,11 @@ EXTRAS: Mapping[str, str] = {
     "indic_transliteration": "scripts",
     "matplotlib": "plots",
     "ray": "ray",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "prometheus_client": "serve",
 }
 """Optional libraries, by the name they are imported under, and the extra that installs each."""
 
