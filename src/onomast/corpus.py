@@ -51,7 +51,8 @@ class Corpus:
         """
         if not 0 < budget <= len(self.train):
             raise DataError(
-                f"a budget of {budget} sentences was asked of {len(self.train)} training sentences", path=self.name
+                f"a budget of {budget} sentences was asked of {len(self.train)} training sentences; give that or less",
+                path=self.name,
             )
         return dataclasses.replace(self, train=tuple(_shuffled(self.train, seed)[:budget]), dev=())
 

@@ -75,12 +75,12 @@ class ModelError(OnomastError):
 class MissingExtra(OnomastError):  # noqa: N818 - reads as what it is
     """An optional library is not installed. `purpose` says what it is needed for."""
 
-    def __init__(self, library: str, extra: str, purpose: str = "this") -> None:
+    def __init__(self, library: str, extra: str, purpose: str = "this command") -> None:
         self.library = library
         self.extra = extra
-        super().__init__(
-            f"{library} is not installed; {purpose} needs it; install it with: pip install 'onomast[{extra}]'"
-        )
+        verb, pronoun = ("are", "them") if ", " in library else ("is", "it")
+        install = f"install {pronoun} with: pip install 'onomast[{extra}]'"
+        super().__init__(f"{library} {verb} not installed; {purpose} needs {pronoun}; {install}")
 
 
 def require(*libraries: str, purpose: str) -> None:
