@@ -182,7 +182,7 @@ def test_charts_say_what_the_report_says() -> None:
     for kind, number in report.errors.items():
         assert re.search(rf'data-kind="{kind}".*?<span class="number">{number}<', text)
     assert re.search(r'title="LOC tagged as ORG: 50.0 %" tabindex="0" data-gold="LOC" data-predicted="ORG">1<', text)
-    assert "unseen entities" in text and ">met<" in text
+    assert "unseen entities" in text and ">seen<" in text
 
 
 def test_page_without_a_mistake_says_so() -> None:
@@ -201,7 +201,7 @@ def test_sentences_left_out_are_counted(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(page_module, "MOST_SENTENCES", 1)
     text = drawn(*pair())
     assert len(Page(text).data["sentences"]) == 1
-    assert "The first 1 sentences with mistakes; 1 more are left out." in text
+    assert "The first 1 sentences with errors; 1 more are left out." in text
 
 
 def test_tokens_without_annotation_are_marked() -> None:

@@ -54,7 +54,8 @@ def printed(what: Report | Sequence[Comparison], width: int = 100, encoding: str
 
 
 def test_the_first_lines_tell_f1_interval_rates_and_size(report: Report) -> None:
-    lines = printed(report).splitlines()
+    warning, empty, *lines = printed(report).splitlines()
+    assert warning.strip().startswith("WARNING: 1 of 3 test sentences (33 %) occur in the training data") and not empty
     low, high = (f"{100 * end:.1f}" for end in report.ci95)
     assert lines[0].strip() == f"F1 60.00 [{low} – {high}]  precision 60.00, recall 60.00"
     assert lines[1].strip() == "5 entities in 3 sentences"
@@ -67,7 +68,7 @@ def test_every_score_of_the_report_is_told(report: Report, made) -> None:  # typ
         **report.label_scores,
         "macro": report.macro,
         "weighted": report.weighted,
-        "borders alone": report.boundaries,
+        "boundaries": report.boundaries,
     }
     for name, score in {**scores, "unseen entities": report.unseen, "without leaked": report.without_leaked}.items():
         [row] = [line for line in text.splitlines() if re.match(rf"[| ]*{name} ", line)]
@@ -77,7 +78,7 @@ def test_every_score_of_the_report_is_told(report: Report, made) -> None:  # typ
             low, high = report.label_intervals[name]
             assert f"{100 * low:.1f} – {100 * high:.1f}" in row and re.search(rf"\b{score.support}\b", row)
     assert f"accuracy {100 * report.tags.accuracy:.2f}" in text
-    assert "3 odd" in text and "24 tokens a second" in text and "1 of 3 sentences stand in training" in text
+    assert "3 odd" in text and "24 tokens a second" in text and "1 of 3 sentences in training" in text
     for kind, number in report.errors.items():
         assert re.search(rf"{kind.replace('_', ' ')} +{number}\b|\b{number} {kind.replace('_', ' ')}", text)
     assert text.rstrip().rstrip("`").endswith(report.signature)
@@ -135,7 +136,7 @@ def test_json_text_keeps_any_script() -> None:
 def test_nothing_to_score_is_told_without_failing() -> None:
     report = evaluate([sentence("O O")], [sentence("O O")], samples=10)
     text = printed(report)
-    assert "0 entities in 1 sentences" in text and "no mistakes" in text
+    assert "0 entities in 1 sentence\n" in text and "no mistakes" in text
     assert "| micro | 0.00 |" in render.render_markdown(report)
 
 

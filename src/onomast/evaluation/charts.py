@@ -16,6 +16,7 @@ from onomast.evaluation.significance import Interval, interval, resample
 
 _WIDTH = 220  # of the bar in a row of scores
 _TOP, _FLOOR, _COLUMN = 16, 116, 52  # of the column charts
+_LEVEL_HEADS = 60  # letters that fit above a confusion matrix; with more, its heads are rotated
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Slice:
 
 def score_table(rows: Sequence[Row], summary: Sequence[Row]) -> str:
     """Precision, recall and F1 of each label with bars and whiskers; clicking a label filters the mistakes."""
-    head = "".join(f"<th>{name}</th>" for name in ("precision", "recall", "F1", "", "95 % interval", "entities"))
+    head = "".join(f"<th>{name}</th>" for name in ("precision", "recall", "F1", "", "95 % interval", "support"))
     lines = [_score_line(row, f"--hue:{hue_of(row.name)}", row.name) for row in rows]
     lines.append("</tbody><tbody>")
     lines += [_score_line(row, "", None) for row in summary]
@@ -49,28 +50,38 @@ def kinds_chart(errors: dict[Kind, int]) -> str:
 
 
 def confusion_table(report: Report) -> str:
-    """Gold by predicted label of spans on the same tokens, shaded by the share of the gold label's entities."""
-    labels, matrix = report.labels, report.confusion
-    scores = report.label_scores
-    head = "".join(f'<th dir="auto">{escape(label)}</th>' for label in labels)
+    """Gold by predicted label of spans on the same tokens, shaded by the share of the gold label's entities.
+
+    Rows without a gold and columns without a predicted entity are left out.
+    """
+    scores, matrix = report.label_scores, report.confusion
+    rows = [place for place, label in enumerate(report.labels) if scores[label].gold]
+    columns = [place for place, label in enumerate(report.labels) if scores[label].predicted]
+    names = [report.labels[place] for place in columns]
+    head = "".join(f'<th dir="auto"><span>{escape(name)}</span></th>' for name in names)
     lines = []
-    for row, label in enumerate(labels):
-        gold = max(scores[label].gold, 1)
+    for row in rows:
+        label = report.labels[row]
+        gold = scores[label].gold
         cells = [
-            _heat_cell(int(matrix[row, column]), gold, (label, other), right=row == column)
-            for column, other in enumerate(labels)
+            _heat_cell(int(matrix[row, column]), gold, (label, report.labels[column]), right=row == column)
+            for column in columns
         ]
-        cells.append(_heat_cell(scores[label].gold - int(matrix[row].sum()), gold, (label, "")))
+        cells.append(_heat_cell(gold - int(matrix[row].sum()), gold, (label, "")))
+        cells.append(f'<td class="total">{gold:,}</td>')
         lines.append(f'<tr><th dir="auto">{escape(label)}</th>{"".join(cells)}</tr>')
-    rest = [scores[label].predicted - int(matrix[:, column].sum()) for column, label in enumerate(labels)]
-    cells = [
-        _heat_cell(number, max(scores[label].predicted, 1), ("", label))
-        for label, number in zip(labels, rest, strict=True)
-    ]
-    lines.append(f'<tr><th class="none">none</th>{"".join(cells)}<td></td></tr>')
+    cells = []
+    for column, label in zip(columns, names, strict=True):
+        predicted = scores[label].predicted
+        cells.append(_heat_cell(predicted - int(matrix[:, column].sum()), predicted, ("", label)))
+    lines.append(f'<tr><th class="none">no such span</th>{"".join(cells)}<td></td><td></td></tr>')
+    totals = "".join(f'<td class="total">{scores[label].predicted:,}</td>' for label in names)
+    lines.append(f'<tr><th class="none">predicted, in all</th>{totals}<td></td><td></td></tr>')
+    ends = '<th class="none"><span>no such span</span></th><th class="none"><span>gold, in all</span></th>'
+    rotated = " rotated" if max(map(len, names), default=0) * len(names) > _LEVEL_HEADS else ""
     corner = '<th class="corner">gold ↓ predicted →</th>'
     return (
-        f'<div class="wide"><table class="heat"><thead><tr>{corner}{head}<th class="none">none</th></tr></thead>'
+        f'<div class="wide"><table class="heat{rotated}"><thead><tr>{corner}{head}{ends}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
 
@@ -94,7 +105,8 @@ def column_chart(title: str, slices: Sequence[Slice], samples: int, seed: int) -
             _column(34 + _COLUMN * number, part.name, score_of(part.counts), interval(f1_of(totals[:, number])))
         )
     size = f'viewBox="0 0 {width} 154" width="{1.22 * width:.0f}"'
-    drawing = f'<svg class="columns" {size} role="img" aria-label="F1 by {escape(title)}">{"".join(lines)}</svg>'
+    label = f"F1 by {escape(title)}, with n gold entities"
+    drawing = f'<svg class="columns" {size} role="img" aria-label="{label}">{"".join(lines)}</svg>'
     return f"<figure><figcaption>{escape(title)}</figcaption>{drawing}</figure>"
 
 
@@ -112,7 +124,7 @@ def _column(left: int, name: str, score: Score, ci95: Interval) -> str:
         f'<path class="whisker" d="M{middle} {low}V{high}M{middle - 4} {low}h8M{middle - 4} {high}h8"/>'
         f'<text class="value" x="{middle}" y="{min(high, _height(f1)) - 4:.1f}">{f1:.1f}</text>'
         f'<text class="name" x="{middle}" y="{_FLOOR + 15}">{escape(name)}</text>'
-        f'<text class="tick middle" x="{middle}" y="{_FLOOR + 29}">{score.support:,}</text></g>'
+        f'<text class="tick middle" x="{middle}" y="{_FLOOR + 29}">n = {score.support:,}</text></g>'
     )
 
 
@@ -124,11 +136,12 @@ def _score_line(row: Row, style: str, label: str | None) -> str:
     swatch = f'<i class="swatch" style="{style}"></i>' if style else ""
     attributes = f' class="label" tabindex="0" data-label="{escape(label)}"' if label is not None else ""
     explained = f"<small>{escape(row.explained)}</small>" if row.explained else ""
-    figures = "".join(f"<td>{percent(value)}</td>" for value in (row.score.precision, row.score.recall))
     support = "" if row.support is None else f"{row.support:,}"
+    score = row.score
+    values = ["–"] * 3 if score is None else [percent(value) for value in (score.precision, score.recall, score.f1)]
     return (
-        f'<tr{attributes}><th>{swatch}<span dir="auto">{escape(row.name)}</span>{explained}</th>{figures}'
-        f"<td><b>{percent(row.score.f1)}</b></td><td>{_bar(row, style)}</td>"
+        f'<tr{attributes}><th>{swatch}<span dir="auto">{escape(row.name)}</span>{explained}</th>'
+        f"<td>{values[0]}</td><td>{values[1]}</td><td><b>{values[2]}</b></td><td>{_bar(row, style)}</td>"
         f"<td>{percent_interval(row.ci95)}</td><td>{support}</td></tr>"
     )
 
@@ -140,9 +153,10 @@ def _bar(row: Row, style: str) -> str:
         ends = f'<path class="whisker" d="M{low} 8H{high}M{low} 4v8M{high} 4v8"/>'
     quarters = "".join(f'<path class="grid" d="M{_WIDTH * part / 4} 0v16"/>' for part in range(5))
     kind = "bar tinted" if style else "bar"
+    f1 = row.score.f1 if row.score else 0.0
     return (
         f'<svg class="row" viewBox="0 0 {_WIDTH} 16" style="{style}" aria-hidden="true">{quarters}'
-        f'<rect class="{kind}" y="3" height="10" width="{_WIDTH * row.score.f1:.1f}" rx="2"/>{ends}</svg>'
+        f'<rect class="{kind}" y="3" height="10" width="{_WIDTH * f1:.1f}" rx="2"/>{ends}</svg>'
     )
 
 

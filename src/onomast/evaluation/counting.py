@@ -63,16 +63,19 @@ class Pair:
 
 @dataclass(frozen=True)
 class Known:
-    """What a tagger was trained on: fingerprints of the sentences and of the mentions, kept in the model folder."""
+    """What a tagger was trained on: labels, and fingerprints of sentences and mentions; kept in the model folder."""
 
     sentences: frozenset[str]
     mentions: frozenset[str]
+    labels: frozenset[str] | None = None
+    """Labels of the entities; None where a folder was saved before they were recorded."""
 
     @classmethod
     def of(cls, train: Sequence[Sentence]) -> Known:
-        """The fingerprints of these sentences and of their entities."""
+        """The fingerprints of these sentences and of their entities, and the labels."""
         mentions = {fingerprint(one.tokens[span.start : span.end]) for one in train for span in one.spans}
-        return cls(frozenset(fingerprint(sentence.tokens) for sentence in train), frozenset(mentions))
+        labels = {span.label for one in train for span in one.spans}
+        return cls(frozenset(fingerprint(one.tokens) for one in train), frozenset(mentions), frozenset(labels))
 
 
 def fingerprint(tokens: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""What a report says, line by line, before it is laid out for the terminal, Markdown or HTML; in percent."""
+"""The rows of a report, in percent, before they are laid out for the terminal, Markdown or HTML."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class Row:
     """One line of the table of scores; `support` is the number of gold entities."""
 
     name: str
-    score: Score | Average
+    score: Score | Average | None
+    """None: nothing is left to score."""
     ci95: Interval | None = None
     support: int | None = None
     explained: str = ""
@@ -30,27 +31,27 @@ def label_rows(report: Report) -> list[Row]:
 
 
 def summary_rows(report: Report) -> list[Row]:
-    """Averages over labels, and micro scores from other points of view."""
+    """Averages over labels, and micro scores of boundaries, unseen entities and sentences that are not leaked."""
     micro, boundaries = report.micro, report.boundaries
     rows = [
-        Row("micro", micro, report.ci95, micro.support, "every entity counts the same"),
-        Row("macro", report.macro, explained="every label counts the same"),
-        Row("weighted", report.weighted, explained="every label counts by its gold entities"),
-        Row("borders alone", boundaries, support=boundaries.support, explained="whatever the label"),
+        Row("micro", micro, report.ci95, micro.support, "over all entities"),
+        Row("macro", report.macro, explained="mean over labels"),
+        Row("weighted", report.weighted, explained="mean over labels, weighted by support"),
+        Row("boundaries", boundaries, support=boundaries.support, explained="any label"),
     ]
     if report.unseen is not None:
-        why = "words that are no entity in training"
+        why = "entities whose words are no entity in training"
         rows.append(Row("unseen entities", report.unseen, support=report.unseen.support, explained=why))
-    if report.without_leaked is not None:
-        why = "without sentences that stand in training"
-        rows.append(Row("without leaked", report.without_leaked, support=report.without_leaked.support, explained=why))
+    if report.leaked is not None:
+        left, why = report.without_leaked, "without sentences that occur in training"
+        rows.append(Row("without leaked", left, support=left.support if left else 0, explained=why))
     return rows
 
 
 def facts(report: Report) -> list[tuple[str, str]]:
     """Everything that is no entity score: (name, value)."""
     tags = report.tags
-    found = [
+    rows = [
         (
             f"{tags.scheme.upper()} tags",
             f"accuracy {percent(tags.accuracy)}, macro F1 {percent(tags.macro_f1)}, "
@@ -58,18 +59,23 @@ def facts(report: Report) -> list[tuple[str, str]]:
         )
     ]
     if report.leaked is not None:
-        found.append(("leaked", f"{int(report.leaked.sum()):,} of {len(report.leaked):,} sentences stand in training"))
+        rows.append(("leaked", f"{int(report.leaked.sum()):,} of {count(len(report.leaked), 'sentence')} in training"))
     for name, accuracy in (("parts of speech", report.pos), ("sentence labels", report.sentence)):
         if accuracy is not None:
-            found.append((name, f"{percent(accuracy.accuracy)} % of {accuracy.support:,} right"))
+            rows.append((name, f"{percent(accuracy.accuracy)} % of {accuracy.support:,} correct"))
     if report.repairs:
-        mended = ", ".join(f"{number:,} {kind}" for kind, number in report.repairs.items())
-        found.append(("mended while reading", mended))
+        repairs = ", ".join(f"{number:,} {kind}" for kind, number in report.repairs.items())
+        rows.append(("repaired while reading", repairs))
     if report.seconds:
-        times = [f"{seconds:,.1f} s to {step}" for step, seconds in report.seconds.items()]
+        times = [f"{seconds:,.1f} s to {step}" for step, seconds in report.seconds.items() if seconds]
         speed = [f"{report.tokens_per_second:,.0f} tokens a second"] if report.tokens_per_second else []
-        found.append(("time", ", ".join([*times, *speed])))
-    return found
+        rows.append(("time", ", ".join([*times, *speed])))
+    return rows
+
+
+def count(number: int, noun: str) -> str:
+    """1 -> 1 sentence, 1200 -> 1,200 sentences"""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def percent(fraction: float) -> str:

@@ -1,5 +1,5 @@
 "use strict";
-// The browser of mistakes. Text from the files only ever becomes text nodes, never markup.
+// The browser of errors. Text from the files only ever becomes text nodes, never markup.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const form = document.getElementById("filters");
@@ -11,7 +11,7 @@
   let chosen = [];
   let shown = 0;
 
-  const made = (tag, properties = {}, ...children) => {
+  const create = (tag, properties = {}, ...children) => {
     const element = Object.assign(document.createElement(tag), properties);
     element.append(...children);
     return element;
@@ -36,7 +36,7 @@
     field("order").querySelector("[value=sure]").remove();
   }
 
-  function wanted() {
+  function filtered() {
     const [kind, gold, predicted] = ["kind", "gold", "predicted"].map((name) => field(name).value);
     const text = field("words").value.trim().toLowerCase();
     return mistakes.filter((one) =>
@@ -48,18 +48,18 @@
     const spans = sentence[side];
     const wrong = new Set(sentence.mistakes.map((one) => one[side === "gold" ? 1 : 2]));
     const unknown = new Set(sentence.unknown);
-    const element = made("div", { className: "line", dir: "auto", lang: sentence.language });
+    const element = create("div", { className: "line", dir: "auto", lang: sentence.language });
     for (let token = 0; token < sentence.tokens.length;) {
       const index = spans.findIndex((span) => span[0] === token);
       if (index < 0) {
         const text = visible(sentence.tokens[token]);
-        element.append(unknown.has(token) ? made("span", { className: "gap", title: "not annotated" }, text) : text, " ");
+        element.append(unknown.has(token) ? create("span", { className: "gap", title: "not annotated" }, text) : text, " ");
         token += 1;
         continue;
       }
       const [start, end, label] = spans[index];
-      const mark = made("mark", {}, words(sentence, [start, end]));
-      const name = made("small", { dir: "ltr" }, data.labels[label]);
+      const mark = create("mark", {}, words(sentence, [start, end]));
+      const name = create("small", { dir: "ltr" }, data.labels[label]);
       if (wrong.has(index)) {
         mark.className = hits.has(index) ? "bad" : "bad dim";
         if (side === "predicted" && sentence.confidence) name.append(` ${Math.round(100 * sentence.confidence[index])} %`);
@@ -69,17 +69,17 @@
       element.append(mark, " ");
       token = end;
     }
-    return made("div", { className: "side" }, made("span", {}, side), element);
+    return create("div", { className: "side" }, create("span", {}, side), element);
   }
 
   function card({ number, hits }) {
     const sentence = data.sentences[number];
-    const where = made("div", { className: "where" }, made("code", { dir: "ltr" }, sentence.source));
+    const where = create("div", { className: "where" }, create("code", { dir: "ltr" }, sentence.source));
     for (const one of hits) {
       const pair = one.from === one.to ? one.from : `${one.from === "-" ? "" : one.from}${one.from !== "-" && one.to !== "-" ? " → " : ""}${one.to === "-" ? "" : one.to}`;
-      where.append(made("span", { className: "chip" }, `${one.kind.replaceAll("_", " ")}: ${pair}`));
+      where.append(create("span", { className: "chip" }, `${one.kind.replaceAll("_", " ")}: ${pair}`));
     }
-    return made("article", { className: "sentence" }, where,
+    return create("article", { className: "sentence" }, where,
       line(sentence, "gold", new Set(hits.map((one) => one.gold))),
       line(sentence, "predicted", new Set(hits.map((one) => one.predicted))));
   }
@@ -101,27 +101,27 @@
     const box = document.getElementById("frequent");
     box.hidden = most.length === 0;
     box.querySelector("ol").replaceChildren(...most.map((one) => {
-      const button = made("button", { type: "button" }, made("bdi", {}, one.text), made("b", {}, String(one.times)));
+      const button = create("button", { type: "button" }, create("bdi", {}, one.text), create("b", {}, String(one.times)));
       button.onclick = () => { field("words").value = one.text; update(); };
-      return made("li", {}, button);
+      return create("li", {}, button);
     }));
   }
 
   function update() {
-    const found = wanted();
+    const found = filtered();
     const groups = new Map();
     for (const one of found) {
       if (!groups.has(one.number)) groups.set(one.number, { number: one.number, hits: [] });
       groups.get(one.number).hits.push(one);
     }
     chosen = [...groups.values()];
-    const sureness = (group) => Math.max(...group.hits.map((one) => one.sure));
+    const certainty = (group) => Math.max(...group.hits.map((one) => one.sure));
     if (field("order").value === "many") chosen.sort((a, b) => b.hits.length - a.hits.length);
-    if (field("order").value === "sure") chosen.sort((a, b) => sureness(b) - sureness(a));
+    if (field("order").value === "sure") chosen.sort((a, b) => certainty(b) - certainty(a));
     shown = 0;
     list.replaceChildren();
     document.getElementById("found").textContent =
-      `${found.length.toLocaleString("en")} mistakes in ${chosen.length.toLocaleString("en")} sentences`;
+      `${found.length.toLocaleString("en")} ${found.length === 1 ? "error" : "errors"} in ${chosen.length.toLocaleString("en")} ${chosen.length === 1 ? "sentence" : "sentences"}`;
     showFrequent(found);
     showMore();
   }

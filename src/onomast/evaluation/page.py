@@ -1,4 +1,4 @@
-"""A report as one self-contained HTML page: charts, and a browser of every mistake. No network, no libraries.
+"""A report as one self-contained HTML page: warnings, charts, a browser of every error. No network, no libraries.
 
 Everything from the files is either escaped here or put into JSON that page.js shows as text, never as markup.
 """
@@ -17,7 +17,7 @@ from onomast._version import __version__
 from onomast.drawing import hue_of
 from onomast.evaluation.charts import Slice, column_chart, confusion_table, kinds_chart, score_table
 from onomast.evaluation.counting import Counts, Pair, scored_pairs
-from onomast.evaluation.figures import facts, label_rows, percent, percent_interval, summary_rows
+from onomast.evaluation.figures import count, facts, label_rows, percent, percent_interval, summary_rows
 from onomast.evaluation.mistakes import KINDS, Mistake, mistakes_of
 from onomast.evaluation.report import Report
 from onomast.sentence import Sentence
@@ -48,19 +48,18 @@ def render_html(report: Report, gold: Sequence[Sentence], predicted: Sequence[Se
 {(folder / "page.css").read_text(encoding="utf-8")}</style>
 </head>
 <body>
+{_banner(report)}
 {_header(report, title)}
 <main>
 <section class="panel"><h2>Entities</h2>
 {score_table(label_rows(report), summary_rows(report))}</section>
-<div class="pair">
-<section class="panel"><h2>Kinds of mistake</h2><p class="hint">Click one to see its sentences.</p>
+<section class="panel"><h2>Kinds of error</h2><p class="hint">Click one to see its sentences.</p>
 {kinds_chart(dict(report.errors))}</section>
-<section class="panel"><h2>Confusion</h2><p class="hint">Spans on exactly the same tokens; none: no such span.
-Click a mistake to see it.</p>
+<section class="panel"><h2>Confusion matrix</h2><p class="hint">Spans on exactly the same tokens; labels without an
+entity are left out. Click an error to see its sentences.</p>
 {confusion_table(report)}</section>
-</div>
-<section class="panel"><h2>Where it is hard</h2>
-<p class="hint">F1 with 95 % intervals; below each column, its number of gold entities.</p>
+<section class="panel"><h2>F1 by length and novelty</h2>
+<p class="hint">With 95 % intervals; n: number of gold entities.</p>
 <div class="charts">{_slices(report, gold, pairs)}</div></section>
 {_browser(data)}
 </main>
@@ -75,9 +74,17 @@ Click a mistake to see it.</p>
     return page.encode("utf-8", "replace").decode("utf-8")
 
 
+def _banner(report: Report) -> str:
+    """Warnings, above everything else."""
+    lines = "".join(f"<p><b>Warning:</b> {escape(warning)}.</p>" for warning in report.warnings)
+    return f'<section class="banner" role="alert">{lines}</section>' if lines else ""
+
+
 def _header(report: Report, title: str) -> str:
     micro, (low, high) = report.micro, report.ci95
-    sentences = f"{len(report.counts):,} sentences, {micro.gold:,} gold and {micro.predicted:,} predicted entities"
+    sentences = (
+        f"{count(len(report.counts), 'sentence')}, {micro.gold:,} gold and {micro.predicted:,} predicted entities"
+    )
     spread = f"left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%"
     rates = f"precision {percent(micro.precision)}, recall {percent(micro.recall)}"
     notes = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts(report))
@@ -93,7 +100,7 @@ def _header(report: Report, title: str) -> str:
 
 
 def _slices(report: Report, gold: Sequence[Sentence], pairs: Sequence[Pair]) -> str:
-    """F1 by sentence length, entity length, and by whether the entity was met in training."""
+    """F1 by sentence length, by entity length, and by whether the entity occurs in training."""
     lengths = np.array([len(sentence) for sentence in gold])
     totals = report.counts.sum(axis=1)  # (N, 3)
     by_sentence = [
@@ -104,7 +111,7 @@ def _slices(report: Report, gold: Sequence[Sentence], pairs: Sequence[Pair]) -> 
     charts = [("tokens in the sentence", by_sentence), ("tokens in the entity", by_span)]
     if report.unseen_counts is not None:
         known = totals - report.unseen_counts
-        charts.append(("entity in training", [Slice("met", known), Slice("unseen", report.unseen_counts)]))
+        charts.append(("entity in training", [Slice("seen", known), Slice("unseen", report.unseen_counts)]))
     return "".join(column_chart(title, slices, report.samples, report.seed) for title, slices in charts)
 
 
@@ -126,26 +133,26 @@ def _range_name(low: int, high: int | None) -> str:
 
 def _browser(data: Mapping[str, Any]) -> str:
     if not data["sentences"]:
-        return '<section class="panel"><h2>Mistakes</h2><p>There are none.</p></section>'
+        return '<section class="panel"><h2>Errors</h2><p>There are none.</p></section>'
     kinds = "".join(f'<option value="{kind}">{kind.replace("_", " ")}</option>' for kind in KINDS)
     names = "".join(f'<option value="{escape(label)}">{escape(label)}</option>' for label in data["labels"])
     labels = f'<option value="">any</option>{names}<option value="-">no entity</option>'
     left_out = data["found"] - len(data["sentences"])
     note = (
-        f"<p>The first {MOST_SENTENCES:,} sentences with mistakes; {left_out:,} more are left out.</p>"
+        f"<p>The first {MOST_SENTENCES:,} sentences with errors; {left_out:,} more are left out.</p>"
         if left_out
         else ""
     )
-    return f"""<section class="panel" id="browser"><h2>Mistakes</h2>{note}
-<noscript><p>Browsing the mistakes needs JavaScript, which is part of this page.</p></noscript>
+    return f"""<section class="panel" id="browser"><h2>Errors</h2>{note}
+<noscript><p>Browsing the errors needs JavaScript, which is part of this page.</p></noscript>
 <form id="filters">
 <label>kind <select name="kind"><option value="">all</option>{kinds}</select></label>
 <label>gold <select name="gold">{labels}</select></label>
 <label>predicted <select name="predicted">{labels}</select></label>
-<label class="grow">words <input name="words" type="search" dir="auto" autocomplete="off"
+<label class="grow">text <input name="words" type="search" dir="auto" autocomplete="off"
 placeholder="part of a mention"></label>
-<label>order <select name="order"><option value="file">of the file</option>
-<option value="many">most mistakes first</option><option value="sure">most confident first</option></select></label>
+<label>order <select name="order"><option value="file">as in the file</option>
+<option value="many">most errors first</option><option value="sure">most confident first</option></select></label>
 <button type="reset">Clear</button>
 </form>
 <details id="frequent" open><summary>Most frequent</summary><ol></ol></details>
@@ -164,7 +171,7 @@ def _browser_data(
 ) -> dict[str, Any]:
     """What page.js shows: per sentence tokens, scored spans, and mistakes as (kind, gold span, predicted span)."""
     numbers = {label: number for number, label in enumerate(report.labels)}
-    wrong = [row for row, found in enumerate(mistakes) if found]
+    wrong = [row for row, errors in enumerate(mistakes) if errors]
     sentences = []
     for row in wrong[:MOST_SENTENCES]:
         pair, guess = pairs[row], predicted[row]

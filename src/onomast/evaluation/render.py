@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from onomast.evaluation.figures import Row, facts, label_rows, percent, percent_interval, summary_rows
+from onomast.evaluation.figures import Row, count, facts, label_rows, percent, percent_interval, summary_rows
 from onomast.evaluation.page import render_html
 from onomast.evaluation.report import Report
 from onomast.evaluation.significance import Comparison
@@ -45,10 +45,15 @@ def render_terminal(report: Report, console: Console | None = None) -> None:
     from rich.text import Text
 
     console = console or Console(highlight=False)
+    for warning in report.warnings:
+        console.print(Text.assemble((" WARNING: ", "bold red"), _printable(warning)))
+    if report.warnings:
+        console.print()
     score, spread = report.micro, percent_interval(report.ci95, _dash(console))
     rates = f"  precision {percent(score.precision)}, recall {percent(score.recall)}"
     console.print(Text.assemble((f" F1 {percent(score.f1)}", "bold cyan"), (f" [{spread}]", "bold"), rates))
-    console.print(Text(f" {score.support:,} entities in {len(report.counts):,} sentences\n", style="dim"))
+    size = f"{score.support:,} entit{'y' if score.support == 1 else 'ies'} in {count(len(report.counts), 'sentence')}"
+    console.print(Text(f" {size}\n", style="dim"))
     console.print(_score_table(report, console))
     console.print()
     for name, value in facts(report):
@@ -63,8 +68,9 @@ def render_terminal(report: Report, console: Console | None = None) -> None:
 
 
 def render_markdown(report: Report) -> str:
-    """The report as Markdown: a table of entity scores, then every other figure in a list."""
-    lines = ["| | precision | recall | F1 | 95 % interval | support |", "| --- | ---: | ---: | ---: | :---: | ---: |"]
+    """The report as Markdown: warnings, a table of entity scores, then every other figure in a list."""
+    lines = [line for warning in report.warnings for line in (f"> **Warning:** {_escaped(warning)}", "")]
+    lines += ["| | precision | recall | F1 | 95 % interval | support |", "| --- | ---: | ---: | ---: | :---: | ---: |"]
     for row in [*label_rows(report), *summary_rows(report)]:
         cells = (_escaped(row.name), *_cells(row, "–"))
         lines.append(f"| {' | '.join(cells)} |")
@@ -131,7 +137,7 @@ def _score_table(report: Report, console: Console) -> Table:
             Text(_printable(row.name), style=style),
             *([Text(precision), Text(recall)] if wide else []),
             Text(f1, style="bold cyan" if row.name == "micro" else "cyan"),
-            *([Text(_bar(row.score.f1, console, cells_left), style="cyan")] if bars else []),
+            *([Text(_bar(row.score.f1 if row.score else 0, console, cells_left), style="cyan")] if bars else []),
             *([Text(ci95)] if spread else []),
             *([Text(number, style=style)] if support else []),
         ]
@@ -144,6 +150,8 @@ def _score_table(report: Report, console: Console) -> Table:
 def _cells(row: Row, dash: str) -> tuple[str, str, str, str, str]:
     """Precision, recall, F1, interval, support."""
     support = "" if row.support is None else f"{row.support:,}"
+    if row.score is None:
+        return (dash, dash, dash, "", support)
     figures = (row.score.precision, row.score.recall, row.score.f1)
     return (*map(percent, figures), percent_interval(row.ci95, dash), support)  # type: ignore[return-value]
 
@@ -187,7 +195,7 @@ def _comparison_notes(comparisons: Sequence[Comparison]) -> list[str]:
             f"adj.: swap with Holm's correction for {len(comparisons)} comparisons; the verdict uses it (5 %)."
         )
     if any(one.exact for one in comparisons):
-        notes.append("=: every possible swap was counted.")
+        notes.append("=: exact, over all possible swaps.")
     return notes
 
 
@@ -216,5 +224,5 @@ def _bar(fraction: float, console: Console, cells: int = _BAR) -> str:
 
 
 def _printable(name: str) -> str:
-    """Without what a terminal would obey."""
+    """Without control characters."""
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in name)

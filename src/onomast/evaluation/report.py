@@ -1,4 +1,4 @@
-"""`evaluate` and its `Report`: how good predicted sentences are. Every figure is a sum of rows of one count matrix."""
+"""`evaluate` and its `Report`: scores of predicted sentences, each computed from one matrix of counts."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from onomast.evaluation.metrics import Floats, f1_of
 from onomast.evaluation.mistakes import Kind, count_confusion, count_kinds, mistakes_of
 from onomast.evaluation.significance import Interval, interval, resample
 from onomast.evaluation.tag_scores import TagScores, score_tags
+from onomast.evaluation.train_test_checks import check_labels, check_leaks
 from onomast.sentence import Sentence
 from onomast.tags import Orphan, Style
 
@@ -83,7 +84,7 @@ class Report:
     unseen_counts: Counts | None
     """(N, 3): entities whose words are no entity of the training sentences; None: those are not known."""
     leaked: npt.NDArray[np.bool_] | None
-    """(N,): the same tokens stand in the training sentences; None: those are not known."""
+    """(N,): the same tokens are a training sentence; None: those are not known."""
     tags: TagScores
     confusion: Counts
     """(L, L): gold label by predicted label, of spans on the same tokens."""
@@ -104,6 +105,8 @@ class Report:
     """Wall time of `train` and `tag`."""
     tokens_per_second: float = 0
     """Of tagging."""
+    warnings: tuple[str, ...] = ()
+    """Why the scores may not mean what they seem to: leaked sentences, labels that only one side has."""
 
     @property
     def micro(self) -> Score:
@@ -137,8 +140,8 @@ class Report:
 
     @property
     def without_leaked(self) -> Score | None:
-        """Micro score of sentences that do not stand in the training sentences; None: those are not known."""
-        return None if self.leaked is None else score_of(self.counts[~self.leaked])
+        """Micro score of the sentences that do not occur in training; None: training is not known, or all occur."""
+        return None if self.leaked is None or self.leaked.all() else score_of(self.counts[~self.leaked])
 
     @property
     def ci95(self) -> Interval:
@@ -177,6 +180,7 @@ class Report:
         kept = None if self.leaked is None else len(self.leaked) - int(self.leaked.sum())
         return {
             "signature": self.signature,
+            "warnings": list(self.warnings),
             "entities": {
                 "micro": micro,
                 "macro": vars(self.macro),
@@ -230,13 +234,16 @@ def evaluate(
     pairs = scored_pairs(gold, predicted, orphan)
     labels = labels_of(pairs)
     known = train if isinstance(train, Known) else Known.of(train) if train else None
+    counts = count_labels(pairs, labels)
+    leaked = None if known is None else np.array([fingerprint(one.tokens) in known.sentences for one in gold], bool)
+    warnings = [*check_labels(labels, counts, None if known is None else known.labels), *check_leaks(leaked, counts)]
     return Report(
         signature=f"onomast:{__version__}|scheme:iob2|orphan:{orphan}|n:{len(gold)}|sha:{_fingerprint(gold)}",
         labels=labels,
-        counts=count_labels(pairs, labels),
+        counts=counts,
         boundary_counts=count_boundaries(pairs),
         unseen_counts=None if known is None else count_unseen(pairs, gold, known),
-        leaked=None if known is None else np.array([fingerprint(one.tokens) in known.sentences for one in gold], bool),
+        leaked=leaked,
         tags=score_tags(gold, predicted, scheme, orphan),
         confusion=count_confusion(pairs, labels),
         errors=count_kinds([mistakes_of(pair) for pair in pairs]),
@@ -245,6 +252,7 @@ def evaluate(
         orphan=orphan,
         samples=samples,
         seed=seed,
+        warnings=tuple(warnings),
     )
 
 
