@@ -31,6 +31,7 @@ def write_known(folder: Path, corpus: Corpus) -> Known:
     auxiliary = (sentence for source in corpus.sources for sentence in source.train)
     known = Known.of((*corpus.train, *corpus.dev, *auxiliary))
     figures = {"sentences": sorted(known.sentences), "mentions": sorted(known.mentions)}
+    figures["labels"] = sorted(known.labels or ())
     write_text(folder / KNOWN, json.dumps(figures))
     return known
 
@@ -44,7 +45,8 @@ def read_known(folder: Path) -> Known | None:
         return None
     try:
         figures = json.loads(path.read_text(encoding="utf-8"))
-        return Known(frozenset(figures["sentences"]), frozenset(figures["mentions"]))
+        labels = frozenset(figures["labels"]) if "labels" in figures else None
+        return Known(frozenset(figures["sentences"]), frozenset(figures["mentions"]), labels)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{KNOWN} is damaged ({error}); delete it, or copy the folder again", folder=folder) from None
 
