@@ -11,7 +11,17 @@ from onomast.drawing import marked_html
 from onomast.errors import DataError
 from onomast.tags import Span, Tag, spans_of
 
-__all__ = ["Sentence", "Span"]
+__all__ = ["Sentence", "Span", "Trigger"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Words from which a reader can tell what an entity is (Lin et al. 2020): `said` in `Amina said`."""
+
+    entity: tuple[int, int]
+    """First token of the entity and the one after its last; its label is that of the sentence's tags."""
+    tokens: tuple[int, ...]
+    """Indices of the trigger's tokens, ascending; they need not be neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +51,17 @@ class Sentence:
     """`file:line` of the first token."""
     unannotated: tuple[str, ...] = ()
     """Entity labels that this annotation leaves out: where it says `O` there may be an entity of one of them."""
+    triggers: tuple[Trigger, ...] = ()
+    """What explains the entities, where an annotator marked it."""
 
     def __post_init__(self) -> None:
         for name in ("tags", "pos", "confidence", "offsets"):
             values = getattr(self, name)
             if values is not None and len(values) != len(self.tokens):
                 raise DataError(f"a sentence of {len(self.tokens)} tokens has {len(values)} {name}", path=self.source)
+        for trigger in self.triggers:
+            if not trigger.tokens or not 0 <= min(trigger.tokens) <= max(trigger.tokens) < len(self.tokens):
+                raise DataError(f"{trigger} does not fit a sentence of {len(self.tokens)} tokens", path=self.source)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -70,11 +85,11 @@ class Sentence:
     def tagged(self, tags: Sequence[Tag], confidence: Sequence[float] | None = None) -> Sentence:
         """A copy with these IOB2 tags, of all labels."""
         sure = None if confidence is None else tuple(confidence)
-        return dataclasses.replace(self, tags=tuple(tags), confidence=sure, unannotated=())
+        return dataclasses.replace(self, tags=tuple(tags), confidence=sure, unannotated=(), triggers=())
 
     def bare(self) -> Sentence:
-        """A copy without what a tagger must not see: tags, sentence label, confidence. POS stays, as an input."""
-        return dataclasses.replace(self, tags=None, label=None, confidence=None, unannotated=())
+        """A copy without what a tagger must not see: tags, label, confidence, triggers. POS stays, as an input."""
+        return dataclasses.replace(self, tags=None, label=None, confidence=None, unannotated=(), triggers=())
 
     def _repr_html_(self) -> str:
         """The sentence with its entities in colour, for notebooks."""

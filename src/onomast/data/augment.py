@@ -137,7 +137,7 @@ def _with_entries(sentence: Sentence, entries: dict[str, list[DictionaryEntry]],
             pos = None
     return dataclasses.replace(
         sentence, tokens=tuple(tokens), tags=tuple(tags), pos=None if pos is None else tuple(pos),
-        confidence=None, offsets=None, text=None, text_start=0,
+        confidence=None, offsets=None, text=None, text_start=0, triggers=(),
     )  # fmt: skip
 
 

@@ -167,6 +167,24 @@ class SentenceHead(nn.Module):
         return _log_softmax(self.projection(pooled))
 
 
+class MaskedHead(nn.Module):
+    """Masked-language modelling: which sub-word stood here? (Devlin et al. 2019, section 3.1).
+
+    A dense layer, GELU, a norm, and the product with the encoder's own embeddings. It is not a `Head`: its gold is in
+    the text.
+    """
+
+    def __init__(self, *, width: int, embedding: int, vocabulary: int, epsilon: float = 1e-12) -> None:
+        super().__init__()
+        self.dense = nn.Linear(width, embedding)
+        self.norm = nn.LayerNorm(embedding, eps=epsilon)
+        self.bias = nn.Parameter(torch.zeros(vocabulary))
+
+    def forward(self, hidden: Tensor, embeddings: Tensor) -> Tensor:
+        """Hidden vectors (M, D) at masked places and embeddings (V, E) -> (M, V) scores."""
+        return nn.functional.linear(self.norm(nn.functional.gelu(self.dense(hidden))), embeddings, self.bias)
+
+
 def _log_softmax(scores: Tensor) -> Tensor:
     """Log probabilities over the last axis, in float32 at least."""
     return scores.log_softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32))

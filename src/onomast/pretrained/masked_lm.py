@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from onomast.layers.masked import MaskedHead
+from onomast.layers.heads import MaskedHead
 from onomast.pretrained.subwords import WordPieces
 from onomast.training.optimizers import ParameterGroup
 from onomast.training.precision import product_precision

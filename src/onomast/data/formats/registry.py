@@ -16,6 +16,7 @@ from onomast.data.formats.conllu import looks_like_conllu, read_conllu, write_co
 from onomast.data.formats.html import write_html
 from onomast.data.formats.records import looks_like_records, read_records, write_records
 from onomast.data.formats.tables import read_docbin, read_parquet
+from onomast.data.formats.triggers import looks_like_triggers, read_triggers
 from onomast.data.input_file import DOCBIN, PARQUET, InputFile, ReadLog, ReadOptions, Repair
 from onomast.errors import DataError, nearest
 from onomast.sentence import Sentence
@@ -163,6 +164,8 @@ def _format_of(file: InputFile, format: str | None) -> str:
         return "docbin"
     if looks_like_records(file):
         return "jsonl"
+    if looks_like_triggers(file):
+        return "triggers"
     return "conllu" if looks_like_conllu(file) else "columns"
 
 
@@ -176,6 +179,7 @@ READERS: Mapping[str, Reader] = {
     "brat": read_brat,
     "parquet": read_parquet,
     "docbin": read_docbin,
+    "triggers": read_triggers,
 }
 
 WRITERS: Mapping[str, Writer] = {

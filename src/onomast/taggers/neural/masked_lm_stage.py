@@ -15,7 +15,7 @@ from onomast.corpus import Corpus
 from onomast.data.raw_text import Exclusion
 from onomast.data.transliteration.scripts import convert_token
 from onomast.errors import DataError, RecipeError
-from onomast.layers.masked import MaskedHead
+from onomast.layers.heads import MaskedHead
 from onomast.pretrained.hub import read_tensors
 from onomast.pretrained.masked_lm import MaskedModel, MaskedText, Masking, is_held_out, new_head, stream_of
 from onomast.pretrained.text import TextReader, silent
