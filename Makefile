@@ -42,7 +42,7 @@ format: $(VENV)/dev  ## mend what can be mended by itself
 bench: $(VENV)/dev  ## the benchmarks that need minutes; benchmarks/README.md names the long ones
 	$(BIN)/python -m benchmarks.linear_speed.run
 
-docs: $(VENV)/dev  ## write docs/recipes.md, docs/cli.md (from --help) and docs/results.md (from committed results)
+docs: $(VENV)/dev  ## write docs/reference/recipes.md, docs/reference/cli.md (from --help) and docs/results.md (from committed results)
 	$(BIN)/python docs/make.py
 
 clean:

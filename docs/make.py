@@ -1,4 +1,4 @@
-"""Write docs/recipes.md from the dataclasses of recipe.py, docs/cli.md from --help, docs/results.md from results."""
+"""Write docs/reference/recipes.md from the dataclasses of recipe.py, the command line from --help, the results."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import ast
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import typer
 from results import papers, results
+
+from onomast.cli import app
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parent / "src" / "onomast" / "recipe.py"
-COMMANDS = (
-    "check", "describe", "train", "evaluate", "score", "compare", "tag", "export", "recipes", "data list", "data fetch",
-    "vectors train", "vectors info", "vectors prune", "segment train", "segment score", "segment apply",
-    "transfer rank", "convert", "grid run", "grid table", "grid plot", "encoder train", "encoder convert",
-)  # fmt: skip
 
 
 def recipe_fields() -> str:
@@ -54,12 +54,28 @@ def recipe_fields() -> str:
     return "\n".join(lines)
 
 
+def commands(command: Any = None, path: str = "") -> Iterator[str]:
+    """Every command that does something, such as `data list`, in the order of the help."""
+    members = getattr(command or typer.main.get_command(app), "commands", None)
+    if members is None:
+        yield path
+        return
+    for name, member in members.items():
+        yield from commands(member, f"{path} {name}".strip())
+
+
 def command_line() -> str:
     """What --help says of each command."""
-    lines = ["# Command line", "", "What `--help` says, made by `make docs`.", ""]
+    lines = [
+        "# Command line",
+        "",
+        "What `--help` says, written by `make docs`. Exit status of every command: 0 done; 1 an error (one line on "
+        "standard error), or `check` found one; 2 the command line is wrong; 130 interrupted.",
+        "",
+    ]
     environment = {**os.environ, "COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
-    for command in COMMANDS:
-        words = [Path(sys.executable).with_name("onomast"), *command.split(), "--help"]
+    for command in commands():
+        words = [sys.executable, "-m", "onomast", *command.split(), "--help"]
         shown = subprocess.run(words, capture_output=True, text=True, check=True, env=environment).stdout
         lines += [
             f"## onomast {command}",
@@ -73,7 +89,7 @@ def command_line() -> str:
 
 
 if __name__ == "__main__":
-    (HERE / "recipes.md").write_text(recipe_fields(), encoding="utf-8")
-    (HERE / "cli.md").write_text(command_line(), encoding="utf-8")
+    (HERE / "reference" / "recipes.md").write_text(recipe_fields(), encoding="utf-8")
+    (HERE / "reference" / "cli.md").write_text(command_line(), encoding="utf-8")
     (HERE / "results.md").write_text(results(), encoding="utf-8")
     (HERE.parent / "papers" / "README.md").write_text(papers(), encoding="utf-8")

@@ -98,7 +98,7 @@ def papers() -> str:
         "    onomast grid table papers/NAME/grid.toml            # their numbers, ours, verdicts",
         "    onomast grid plot papers/NAME/grid.toml             # figures",
         "",
-        "`--full` runs sizes closer to those of the paper. More on grids: [docs/grids.md](../docs/grids.md).",
+        "`--full` runs sizes closer to those of the paper. On grids: [docs/how-to/grids.md](../docs/how-to/grids.md).",
         "",
         "| paper | runs done | claims decided |",
         "| --- | --- | --- |",

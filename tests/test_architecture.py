@@ -1,4 +1,4 @@
-"""The arrows of docs/overview.md: which folder may import which, no import cycles, and what importing costs."""
+"""The import rules of docs/explanation/overview.md: which folder may import which, no cycles, what importing costs."""
 
 from __future__ import annotations
 

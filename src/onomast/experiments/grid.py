@@ -1,6 +1,6 @@
 """grid.toml -> Grid: which systems, on which corpora, of which sizes, with which seeds. `cells.py` multiplies them.
 
-Each field is documented by the string below it; docs/grids.md shows how to write a file.
+Each field is documented by the string below it; docs/how-to/grids.md shows how to write a file.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class Layout:
     """How the table is laid out."""
 
     scores: tuple[str, ...] = ("f1",)
-    """Columns; the first is that of pivoted tables and of pictures. See docs/grids.md for the names."""
+    """Columns; the first is that of pivoted tables and of pictures. See docs/how-to/grids.md for the names."""
     baseline: str = ""
     """The row against which differences are tested."""
     across: Literal["scores", "sizes", "corpora", ""] = ""
@@ -231,7 +231,7 @@ def read_grid(path: str | Path, variant: Variant = "reduced") -> Grid:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RecipeError(f"{path}: no such file; expected a grid (docs/grids.md tells how to write one)") from None
+        raise RecipeError(f"{path}: no such file; expected a grid (see docs/how-to/grids.md)") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not a TOML file: {error}") from None
     try:

@@ -13,7 +13,7 @@ from onomast.errors import OnomastError
 
 app = typer.Typer(no_args_is_help=True, help="Many recipes, corpora, sizes and seeds: run them, tabulate, draw.")
 
-Grid = Annotated[Path, typer.Argument(metavar="GRID.toml", help="What is run; docs/grids.md tells how to write one.")]
+Grid = Annotated[Path, typer.Argument(metavar="GRID.toml", help="What is run; see docs/how-to/grids.md.")]
 Full = Annotated[
     bool, typer.Option("--full", help="The larger grid: what the table `full` of GRID.toml says is put in place.")
 ]
