@@ -136,8 +136,9 @@ class Characters:
 class LSTMSettings:
     """Sentence -> one hidden vector per word."""
 
-    order: tuple[Literal["word", "char", "affix", "shape"], ...] = ("word", "char")
-    """What is concatenated, in this order; several `char` are several character layers, each with its own weights."""
+    order: tuple[Literal["word", "char", "affix", "shape", "context"], ...] = ("word", "char")
+    """What is concatenated, in this order; several `char` are several character layers, each with its own weights.
+    `context`, a pre-trained encoder's vectors, stands after all others wherever it is named."""
     width: int = 128
     """LSTM units of each direction; a word's hidden vector has twice as many."""
     layers: int = 1
@@ -155,6 +156,33 @@ class LSTMSettings:
     sentences the head then learns at once what a window-based tagger would."""
     initialization: Literal["default", "uniform", "orthogonal"] = "default"
     """Of the weights: PyTorch's; all from U(-0.1, 0.1); orthogonal recurrent weights with forget gates open."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """Frozen vectors of a Hugging Face encoder beside words and characters, computed once for each sentence and kept in
+    a cache. Used where `neural.encoder.order` names `context`. Needs the extra `transformers`."""
+
+    model: str = ""
+    """A folder, or a name on the hub, best with the commit; `--encoder` sets it. A saved tagger needs the same encoder,
+    known by the hash of its files."""
+    layers: tuple[int, ...] | Literal["mix"] = (6, 12)
+    """Numbers of the layers that are read, from 1; 0: the embeddings. `mix`: a learnt mix of all (Peters et al.
+    2018)."""
+    combine: Literal["concatenate", "mix"] = "concatenate"
+    """The chosen layers side by side, or a learnt mix of them."""
+    pooling: Literal["first", "mean", "last"] = "mean"
+    """Which of a word's sub-words gives its vector, or the mean of all."""
+    width: int = 128
+    """Width of the learnt linear map of the vectors."""
+    dropout: float = 0.0
+    """On the encoder's vectors, before that map."""
+    window: int = 0
+    """Sub-words read at once; 0: as many as the encoder takes."""
+    precision: Literal["auto", "single", "bf16"] = "auto"
+    """Of the encoder's products: `auto` is bf16 where the processor or the GPU has instructions for it."""
+    with_encoder: bool = False
+    """Copy the encoder's files into the saved tagger; `--with-encoder` sets it."""
 
 
 @dataclass(frozen=True)
@@ -376,6 +404,7 @@ class Neural:
     words: Words = dataclasses.field(default_factory=Words)
     characters: Characters = dataclasses.field(default_factory=Characters)
     encoder: LSTMSettings = dataclasses.field(default_factory=LSTMSettings)
+    context: Context = dataclasses.field(default_factory=Context)
     pretrained: Pretrained = dataclasses.field(default_factory=Pretrained)
     heads: Heads = dataclasses.field(default_factory=Heads)
     training: Training = dataclasses.field(default_factory=Training)

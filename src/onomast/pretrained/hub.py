@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -49,6 +51,37 @@ def read_encoder(name: str) -> tuple[nn.Module, Any]:
     return _stripped(model), tokenizer
 
 
+def encoder_folder(name: str, key: str = "neural.context.model") -> Path:
+    """The folder of an encoder: `name` itself, or what the hub's cache or the hub has under it. Raises ModelError.
+
+    `key`: the recipe's field that can name a folder instead.
+    """
+    folder = _found(name, key)
+    _require_weights(folder, name)
+    return folder
+
+
+def encoder_hash(folder: Path) -> str:
+    """SHA-256 of everything in a folder that says what its encoder makes of a text: configuration, weights, tokenizer.
+
+    Names of files count, their dates and the folder's place do not.
+    """
+    digest = hashlib.sha256()
+    for path in sorted({path for pattern in _WANTED for path in folder.glob(pattern) if path.is_file()}):
+        with path.open("rb") as file:
+            digest.update(f"{path.name}\n{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def copy_encoder(folder: Path, target: Path) -> list[str]:
+    """Copy those files into a folder of a tagger, below `encoder/`; returns their names there."""
+    kept = sorted({path for pattern in _WANTED for path in folder.glob(pattern) if path.is_file()})
+    for path in kept:
+        with atomic_path(target / FOLDER / path.name) as temporary:
+            shutil.copyfile(path, temporary)
+    return [f"{FOLDER}/{path.name}" for path in kept]
+
+
 def restored_encoder(folder: Path) -> tuple[nn.Module, Any]:
     """The encoder of a tagger's folder, without its weights, and its tokenizer."""
     transformers = _library()
@@ -77,6 +110,13 @@ def read_labels(name: str) -> list[str]:
     with _told(name):
         config = _library().AutoConfig.from_pretrained(_found(name), local_files_only=True, trust_remote_code=False)
         return [str(config.id2label[place]) for place in range(len(config.id2label))]
+
+
+def read_sizes(folder: Path) -> tuple[int, int]:
+    """Number of layers of an encoder, and the width of each, as its config.json says. Raises ModelError."""
+    with _told(str(folder)):
+        config = _library().AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        return int(config.num_hidden_layers), int(config.hidden_size)
 
 
 def save_encoder(model: Any, tokenizer: Any, folder: Path) -> list[str]:
@@ -135,7 +175,7 @@ def _library() -> Any:
     return transformers
 
 
-def _found(name: str) -> Path:
+def _found(name: str, key: str = "neural.pretrained.model") -> Path:
     """The folder of this name, or of what the hub's cache or the hub itself has under it."""
     if Path(name).is_dir():
         return Path(name)
@@ -161,7 +201,7 @@ def _found(name: str) -> Path:
                 continue
             raise ModelError(
                 f"is not on this machine, and could not be got ({type(error).__name__}); with a network run `hf "
-                f"download {repository}{given}`, or name a folder: --set neural.pretrained.model=FOLDER",
+                f"download {repository}{given}`, or name a folder: --set {key}=FOLDER",
                 folder=name,
             ) from None
         if not cached or any((folder / weights).is_file() for weights in _WEIGHTS):

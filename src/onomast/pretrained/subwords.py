@@ -95,9 +95,14 @@ def windows_of(length: int, size: int) -> list[tuple[int, int, int]]:
 
 
 def chunks_of(
-    sentences: Sequence[Ids], wanted: Sequence[npt.NDArray[np.bool_]], pieces: WordPieces, size: int
+    sentences: Sequence[Ids],
+    wanted: Sequence[npt.NDArray[np.bool_]],
+    pieces: WordPieces,
+    size: int,
+    *,
+    most: int = _CHUNK,
 ) -> Iterator[Chunk]:
-    """The windows of sentences given as sub-words, the shortest first, a chunk at a time.
+    """The windows of sentences given as sub-words, the shortest first, a chunk of `most` sub-words at a time.
 
     `wanted` marks the sub-words whose vectors matter; they are numbered through in the order of the sentences.
     """
@@ -125,7 +130,7 @@ def chunks_of(
         return Chunk(ids, attended, *(np.concatenate(parts) for parts in (rows, columns, places)))
 
     for window in windows:
-        if group and (window[0] + frame) * (len(group) + 1) > _CHUNK:
+        if group and (window[0] + frame) * (len(group) + 1) > most:
             yield chunk()
             group = []
         group.append(window)

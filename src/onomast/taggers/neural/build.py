@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -17,6 +17,9 @@ from onomast.taggers.neural.encoder import Encoder
 from onomast.taggers.neural.lstm_encoder import LSTMEncoder
 from onomast.taggers.neural.vocabulary import Vocabulary, build_vocabulary
 from onomast.vectors.files import CompactVectors, coverage_warning, open_vectors
+
+if TYPE_CHECKING:
+    from onomast.pretrained.contextual import ContextualVectors
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class EncoderBuilder:
             from onomast.taggers.neural.transformer_encoder import TransformerEncoder
 
             return TransformerEncoder.pretrained(self.recipe, self.languages)
-        encoder = LSTMEncoder(self.recipe, self.vocabulary, self.vectors)
+        encoder = LSTMEncoder(self.recipe, self.vocabulary, self.vectors, self.context)
         encoder.number_words((*self.learnt, *self.dev))
         return encoder
 
@@ -70,6 +73,18 @@ class EncoderBuilder:
             )
         return open_vectors(Path(settings.vectors)).compact(self._words, ngram_rows=settings.ngram_rows)
 
+    @cached_property
+    def context(self) -> ContextualVectors | None:
+        """The pre-trained encoder that is read beside the words, once it has read all sentences; None without one."""
+        if "context" not in self.recipe.encoder.order:
+            return None
+        from onomast.taggers.neural.context_part import new_vectors
+
+        vectors = new_vectors(self.recipe.context)
+        vectors.of([sentence.tokens for sentence in (*self.learnt, *self.dev)])
+        vectors.flush()
+        return vectors
+
     def notes(self) -> list[str]:
         """What the user should know about the vectors file."""
         if self.recipe.pretrained.model or self.vectors is None:
@@ -90,4 +105,4 @@ def saved_encoder(recipe: Neural, vocabulary: Mapping[str, Any], tensors: dict[s
         from onomast.taggers.neural.transformer_encoder import TransformerEncoder
 
         return TransformerEncoder.saved(recipe, vocabulary, folder)
-    return LSTMEncoder.saved(recipe, vocabulary, tensors)
+    return LSTMEncoder.saved(recipe, vocabulary, tensors, folder)

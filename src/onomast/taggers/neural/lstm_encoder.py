@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from onomast.layers.lstm import INITIALISERS, BiLSTM
 from onomast.layers.window import Window
 from onomast.recipe import LSTMSettings, Neural, Part, Words
 from onomast.sentence import Sentence
+from onomast.taggers.neural.context_part import ContextPart, saved_vectors
 from onomast.taggers.neural.encoder import EncoderState, PerLanguage, language_index, of_language
 from onomast.taggers.neural.vocabulary import (
     AFFIX_BUCKETS,
@@ -34,6 +36,9 @@ from onomast.taggers.neural.vocabulary import (
 )
 from onomast.training.optimizers import ParameterGroup
 from onomast.vectors.files import CompactVectors
+
+if TYPE_CHECKING:
+    from onomast.pretrained.contextual import ContextualVectors
 
 _VECTORS = "vectors."  # prefix of the compact vectors among the tensors
 
@@ -50,6 +55,8 @@ class WordBatch:
     """(B, T) bool, True where a token is real"""
     language: int
     """index of the batch's language; that of the first sentence where languages share all parts"""
+    context: Tensor | None = None
+    """(B, T, L, C) vectors of a pre-trained encoder, where the recipe has them"""
 
 
 class LSTMEncoder(nn.Module):
@@ -58,7 +65,13 @@ class LSTMEncoder(nn.Module):
     `width` is that of a hidden vector. `vectors` are the rows of a vectors file; without them words start at random.
     """
 
-    def __init__(self, recipe: Neural, vocabulary: Vocabulary, vectors: CompactVectors | None) -> None:
+    def __init__(
+        self,
+        recipe: Neural,
+        vocabulary: Vocabulary,
+        vectors: CompactVectors | None,
+        context: ContextualVectors | None = None,
+    ) -> None:
         super().__init__()
         settings = recipe.encoder
         several = len(vocabulary.languages) > 1
@@ -80,8 +93,11 @@ class LSTMEncoder(nn.Module):
         self.parts = nn.ModuleList(
             each("characters" if name == "char" else name, partial(_part, name, recipe, vocabulary, vectors))
             for name in settings.order
+            if name != "context"
         )
         width = sum(part.width for part in self.parts)  # type: ignore[misc]
+        self.context = None if context is None else ContextPart(recipe.context, context)
+        width += 0 if self.context is None else self.context.width
         self.dropout = _dropout(settings)
         self.window = Window(width=width, positions=settings.skip) if settings.skip else None
         self.lstm = each(
@@ -125,19 +141,23 @@ class LSTMEncoder(nn.Module):
         """The vocabulary, and the rows of the vectors file."""
         vectors = self.lexicon.vectors
         arrays = {} if vectors is None else vectors.tensors()
-        return EncoderState(
-            {**asdict(self.lexicon.vocabulary), "vectors": [] if vectors is None else list(vectors.words)},
-            {_VECTORS + name: torch.from_numpy(array) for name, array in arrays.items()},
-        )
+        vocabulary = {**asdict(self.lexicon.vocabulary), "vectors": [] if vectors is None else list(vectors.words)}
+        extra = {_VECTORS + name: torch.from_numpy(array) for name, array in arrays.items()}
+        if self.context is None:
+            return EncoderState(vocabulary, extra)
+        return EncoderState({**vocabulary, "context": self.context.state()}, extra, self.context.write_files)
 
     @classmethod
-    def saved(cls, recipe: Neural, state: Mapping[str, Any], tensors: dict[str, Tensor]) -> LSTMEncoder:
+    def saved(cls, recipe: Neural, state: Mapping[str, Any], tensors: dict[str, Tensor], folder: Path) -> LSTMEncoder:
         """The encoder of `state()`, its weights not yet loaded; removes its extra tensors from `tensors`."""
         words, characters, languages = (tuple(state[name]) for name in ("words", "characters", "languages"))
         vocabulary = Vocabulary(words, characters, state["lower"], languages, state["apart"])
         names = [name for name in tensors if name.startswith(_VECTORS)]
         arrays = {name.removeprefix(_VECTORS): tensors.pop(name).numpy() for name in names}
-        return cls(recipe, vocabulary, CompactVectors.from_tensors(arrays, state["vectors"]) if arrays else None)
+        vectors = CompactVectors.from_tensors(arrays, state["vectors"]) if arrays else None
+        with_context = "context" in recipe.encoder.order
+        context = saved_vectors(recipe.context, state["context"], folder) if with_context else None
+        return cls(recipe, vocabulary, vectors, context)
 
     def prepare(self, sentences: Sequence[Sentence]) -> WordBatch:
         """Look the words of B sentences (each of one token or more) up."""
@@ -152,17 +172,21 @@ class LSTMEncoder(nn.Module):
             start += len(row)
         device = next(self.parameters()).device
         numbers, placed, real = (torch.from_numpy(array).to(device) for array in (distinct, places, mask))
-        return WordBatch(numbers, placed, real, language_index(self.languages, sentences[0]))
+        context = None if self.context is None else self.context.prepare(sentences, device)
+        return WordBatch(numbers, placed, real, language_index(self.languages, sentences[0]), context)
 
     def forward(self, inputs: WordBatch) -> tuple[Tensor, Tensor]:
         """WordBatch -> hidden vectors (B, T, D) and mask (B, T)."""
         words = self._words(inputs.numbers.cpu().numpy(), inputs.language)  # (W, D')
         lstm: BiLSTM = of_language(self.lstm, inputs.language)  # type: ignore[assignment]
         window = []
-        if self.training or self.window is not None:
-            hidden = self.dropout(nn.functional.embedding(inputs.places, words))  # (B, T, D')
+        if self.training or self.window is not None or self.context is not None:
+            hidden = nn.functional.embedding(inputs.places, words)  # (B, T, D')
+            if self.context is not None:
+                hidden = torch.cat([hidden, self.context(inputs.context).to(hidden.dtype)], -1)
+            hidden = self.dropout(hidden)
             window = [] if self.window is None else [self.window(hidden, inputs.mask)]
-        if self.training:
+        if self.training or self.context is not None:
             hidden = self.dropout(lstm(hidden, inputs.mask))
         else:
             hidden = lstm.read(words, inputs.places, inputs.mask)
