@@ -186,7 +186,7 @@ def test_entities_of_the_written_jsonl_stand_in_the_original_text(
         assert original[row["start"] : row["start"] + len(row["text"])] == row["text"]
         assert [entity["label"] for entity in row["entities"]] == [span.label for span in sentence.spans]
         for entity, span in zip(row["entities"], sentence.spans, strict=True):
-            assert original[entity["start"] : entity["end"]] == entity["text"] == sentence.span_text(span)
+            assert row["text"][entity["start"] : entity["end"]] == entity["text"] == sentence.span_text(span)
             assert entity["confidence"] == pytest.approx(sentence.span_confidence(span), abs=1e-4)
 
 
@@ -302,7 +302,8 @@ def test_the_segmenter_may_be_chosen() -> None:
     assert [list(sentence.offsets or ()) for sentence in stream_text([text])] == segment(text)
 
 
-def test_what_tag_writes_is_read_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_old", [False, True])
+def test_what_tag_writes_is_read_back(tmp_path: Path, is_old: bool) -> None:
     """Also beyond the first sentence, whose text does not begin at 0."""
     text = "Asha alifika Tanga.\nJuma alilala Moshi.\n"
     tagged = [
@@ -312,10 +313,58 @@ def test_what_tag_writes_is_read_back(tmp_path: Path) -> None:
         for sentence in stream_text([text], source="text", language=None, segmenter="unicode")
     ]
     path = tmp_path / "tagged.jsonl"
-    path.write_text("".join(json_line(sentence) for sentence in tagged), encoding="utf-8")
+    lines = [json_line(sentence) for sentence in tagged]
+    if is_old:  # offsets of earlier versions counted from the start of the file
+        rows = [json.loads(line) for line in lines]
+        for row in rows:
+            for entity in row["entities"]:
+                entity |= {"start": entity["start"] + row["start"], "end": entity["end"] + row["start"]}
+        lines = [json.dumps(row) + "\n" for row in rows]
+    path.write_text("".join(lines), encoding="utf-8")
     reading = read_file(path)
-    assert reading.repairs == ()
+    assert reading.repairs == () and [one.text_start for one in reading.sentences] == [0, 20]
     assert [[sentence.span_text(span) for span in sentence.spans] for sentence in reading.sentences] == [
         ["Asha"],
         ["Juma"],
     ]
+
+
+def test_records_keep_their_fields_one_line_for_each(tmp_path: Path) -> None:
+    """JSON in, JSON out: `id` and every other field stay; offsets are those of the record's own text."""
+    rows: list[dict[str, Any]] = [
+        {"id": 7, "body": "Asha yuko Lamu.\nJuma pia. Neema!", "meta": {"a": [1]}},
+        {"id": 8, "body": " "},
+        {"id": 9, "body": "hapana"},
+        {"id": 10, "body": "Moshi"},
+    ]
+    path = tmp_path / "in.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n\n")
+    tag_file(TAGGER, path, tmp_path / "out.jsonl", text_field="body")
+    tagged = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
+    assert [{key: value for key, value in row.items() if key != "entities"} for row in tagged] == rows
+    assert [[row["body"][e["start"] : e["end"]] for e in row["entities"]] for row in tagged] == [
+        ["Asha", "Lamu", "Juma", "Neema"], [], [], ["Moshi"],
+    ]  # fmt: skip
+    with pytest.raises(DataError, match=r"in\.jsonl:1: there is no text in the field 'text'.*body.*--text-field"):
+        tag_file(TAGGER, path, tmp_path / "out.jsonl")
+    path.write_text('{"text": "Asha"}\n[1]\n')
+    with pytest.raises(DataError, match=r"in\.jsonl:2: .*expected an object"):
+        tag_file(TAGGER, path, tmp_path / "out.jsonl")
+
+
+def test_a_labelled_file_that_is_tagged_as_text_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.conll").write_text("Asha B-PER\nyuko O\nLamu B-LOC\n\n" * 3)
+    (tmp_path / "a.txt").write_text("Asha yuko Lamu.\n" * 9)
+    tag_file(TAGGER, tmp_path / "a.txt", tmp_path / "out.jsonl")
+    assert not caplog.records
+    tag_file(TAGGER, tmp_path / "a.conll", tmp_path / "out.jsonl")
+    assert "labels are tagged as if they were text" in caplog.text and "--read columns" in caplog.text
+
+
+def test_the_suffix_of_out_decides_what_is_written(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Asha yuko Lamu.")
+    for name, start in (("o.jsonl", "{"), ("o", "{"), ("o.txt", "{"), ("o.conll", "Asha\tB-"), ("o.html", "<!DOC")):
+        tag_file(TAGGER, tmp_path / "a.txt", tmp_path / name)
+        assert (tmp_path / name).read_text("utf-8").startswith(start)
+    with pytest.raises(DataError, match=r"o\.xls: the suffix \.xls stands for no format; expected one of \.conll"):
+        tag_file(TAGGER, tmp_path / "a.txt", tmp_path / "o.xls")

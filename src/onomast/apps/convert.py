@@ -1,4 +1,4 @@
-"""Write a labelled file or raw text in another script, and say what could not be converted."""
+"""Write a labelled file in another format, or a file in another script, and say what could not be converted."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 
 from onomast.apps.inputs import read_labelled
 from onomast.data.catalogue import resolve
-from onomast.data.formats.registry import WRITERS, write, writer_of
+from onomast.data.formats.registry import WRITERS, write, writer_for, writer_of
 from onomast.data.input_file import write_chunks
 from onomast.data.raw_text import read_blocks
 from onomast.data.transliteration.scripts import convert_token, require_script, rewritten
+from onomast.errors import DataError
+from onomast.files import is_same_file
 from onomast.sentence import Sentence
 
 _RECORDS = ("doccano", "label-studio", "prodigy")  # what is read of these is written as JSONL
@@ -57,6 +59,22 @@ class Tally:
                 f"characters ({_named(self.lost)})"
             )
         return "\n".join(lines)
+
+
+def convert_format(
+    file: str, out: str, *, format: str | None = None, columns: str | None = None
+) -> int:
+    """Write a labelled file in the format (a name of WRITERS) that is named, or that the suffix of `out` stands for.
+
+    Returns the number of sentences. Raises DataError for a file that cannot be read, a suffix that stands for no
+    format, and sentences that the format cannot hold.
+    """
+    format = format or writer_for(out)
+    if is_same_file(resolve(file), out):
+        raise DataError("is the input; expected another file, as the input would be lost", path=out)
+    reading = read_labelled(file, columns=columns)
+    write(reading.sentences, out, format=format, style=reading.style or "iob2")
+    return len(reading.sentences)
 
 
 def convert_file(file: str, script: str, out: str, *, columns: str | None = None) -> Tally:

@@ -16,11 +16,20 @@ if TYPE_CHECKING:
     from onomast.sentence import Sentence
     from onomast.tags import Orphan
 
-__all__ = ["FILES", "Columns", "File", "Html", "Json", "Model", "emit_json", "named", "say", "show", "words_of"]
+__all__ = ["FILES", "Columns", "File", "Html", "Json", "Model",
+    "WriteFormat", "emit_json", "named", "say", "show", "words_of"]
 
 FILES = "A path, - for standard input, sample:NAME/SPLIT (shipped) or data:NAME/SPLIT (see `onomast data list`)."
 File = Annotated[str, typer.Argument(metavar="FILE", help=FILES)]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder written by `onomast train`.")]
+WriteFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help="What to write, such as jsonl, columns, label-studio or html; by default what the suffix of --out says.",
+    ),
+]
 Columns = Annotated[str | None, typer.Option(help='Names of the columns, such as "token pos tag"; others: _')]
 Json = Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON; - prints them.")]
 Html = Annotated[

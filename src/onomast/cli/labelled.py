@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onomast.cli.common import FILES, Columns, File, Html, Json, emit_json, named, say, show
+from onomast.cli.common import FILES, Columns, File, Html, Json, WriteFormat, emit_json, named, say, show
+from onomast.errors import quantity
 
 if TYPE_CHECKING:
     from onomast.data.formats.registry import Reading
@@ -94,17 +95,25 @@ def compare(
 
 def convert(
     file: File,
-    script: Annotated[str, typer.Option(metavar="S", help=_SCRIPTS)],
+    target: Annotated[str | None, typer.Argument(metavar="OUT", help="Where to write; the same as --out.")] = None,
+    script: Annotated[str | None, typer.Option(metavar="S", help=_SCRIPTS)] = None,
     out: Annotated[str, typer.Option(metavar="F", help="Where to write; - is standard output.")] = "-",
-    raw: Annotated[bool, typer.Option("--raw", help="FILE is raw text, without labels.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="FILE is raw text, without labels; with --script.")] = False,
+    format_: WriteFormat = None,
     columns: Columns = None,
 ) -> None:
-    """Write a file in another script, token by token: tags, POS and labels stay.
+    """Write a labelled file in another format: onomast convert a.conll b.jsonl; or in another script: --script S.
 
-    A recipe with `script` set does the same inside the tagger, which shows the original text.
+    Formats: columns, CoNLL-U, JSON and JSONL, doccano, Label Studio, Prodigy, brat, Parquet, spaCy's DocBin, HTML.
+    A recipe with `script` set converts inside the tagger, which shows the original text.
     """
     from onomast.apps import convert as converting
 
+    out = target or out
+    if script is None:
+        number = converting.convert_format(file, out, format=format_, columns=columns)
+        say(f"wrote {quantity(number, 'sentence')} to {'standard output' if out == '-' else out}")
+        return
     tally = (
         converting.convert_text(file, script, out)
         if raw

@@ -12,14 +12,6 @@ from onomast.cli.common import FILES, Columns, File, Html, Json, Model, say, sho
 from onomast.errors import RecipeError, quantity
 
 
-class TagFormat(StrEnum):
-    """Formats `onomast tag` writes."""
-
-    jsonl = "jsonl"
-    columns = "columns"
-    html = "html"
-
-
 def train(
     out: Annotated[Path, typer.Option(metavar="DIR", help="The model folder to write.")],
     train_file: Annotated[
@@ -83,7 +75,7 @@ def tag(
     model: Model,
     file: Annotated[str, typer.Argument(metavar="FILE", help="Raw text, or a labelled file with --read.")] = "-",
     out: Annotated[str, typer.Option(metavar="FILE", help="Where to write; - is standard output.")] = "-",
-    format_: Annotated[TagFormat, typer.Option("--format", help="What to write.")] = TagFormat.jsonl,
+    format_: WriteFormat = None,
     read: Annotated[
         str | None, typer.Option(metavar="FORMAT", help="FILE holds tokens: columns, conllu, jsonl ...")
     ] = None,
@@ -92,9 +84,12 @@ def tag(
         str,
         typer.Option(metavar="NAME|DIR", help="How raw text is cut into tokens; DIR: of `onomast segment train`."),
     ] = "unicode",
+    text_field: Annotated[
+        str | None, typer.Option(metavar="NAME", help="FILE is JSONL: tag this field of each object, keep the others.")
+    ] = None,
     columns: Columns = None,
 ) -> None:
-    """Tag raw text in any script; entities carry their offsets in the original text. It streams.
+    """Tag raw text in any script, or the texts of a JSONL file; entities carry their offsets. It streams.
 
     echo "Asha alizaliwa Mombasa." | onomast tag model
     """
@@ -109,11 +104,12 @@ def tag(
         load_tagger(model),
         file,
         out,
-        format=format_.value,
+        format=format_,
         read=read,
         columns=columns,
         min_confidence=min_confidence,
         segmenter=segmenter,
+        text_field=text_field,
     )
     entities = "1 entity" if counts.entities == 1 else f"{counts.entities:,} entities"
     sizes = f"{quantity(counts.sentences, 'sentence')}, {quantity(counts.tokens, 'token')}, {entities}"

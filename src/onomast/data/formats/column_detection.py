@@ -54,6 +54,15 @@ def detect(file: InputFile, options: ReadOptions) -> ColumnLayout:
     return layout_of(lines, options, file)
 
 
+def tags_in_columns(lines: Sequence[str]) -> str | None:
+    """How the tags of these lines are written, if they are rows of a labelled file; None for raw text."""
+    try:
+        layout = layout_of(lines, ReadOptions(), InputFile("-")) if any(map(str.strip, lines)) else None
+    except DataError:
+        return None
+    return layout.spelling.words if layout is not None and layout.spelling is not None else None
+
+
 def layout_of(lines: Sequence[str], options: ReadOptions, file: InputFile) -> ColumnLayout:
     """The layout that these lines show; `source` names the file in errors."""
     lines = [*takewhile(lambda line: directive(line) is None, lines)]

@@ -231,15 +231,20 @@ def _is_probability(value: Any) -> bool:
 
 
 def _relative(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A line of `onomast tag`, whose offsets count from the start of the whole text, with offsets into its own."""
-    start, entities = record.get("start"), record.get("entities")
-    if not isinstance(start, int) or not isinstance(entities, list):
+    """A line of `onomast tag` with its `start` under the name `text_start`.
+
+    In files of earlier versions the offsets of entities counted from the start of the whole text; their own text, which
+    stands beside them, tells.
+    """
+    text, start, entities = record.get("text"), record.get("start"), record.get("entities")
+    if not isinstance(start, int) or not isinstance(entities, list) or not isinstance(text, str):
         return record
-    moved = []
-    for entity in entities:
-        if not isinstance(entity, dict) or not all(isinstance(entity.get(key), int) for key in ("start", "end")):
-            return record
-        moved.append({**entity, "start": entity["start"] - start, "end": entity["end"] - start})
+    wanted = ("start", "end")
+    if not all(isinstance(item, dict) and all(isinstance(item.get(key), int) for key in wanted) for item in entities):
+        return record
+    if all(text[max(0, item["start"]) : max(0, item["end"])] == item.get("text") for item in entities):
+        return {**record, "text_start": start}
+    moved = [{**item, "start": item["start"] - start, "end": item["end"] - start} for item in entities]
     return {**record, "text_start": start, "entities": moved}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import regex
 
+from onomast.data.formats.annotation_tools import array_of
 from onomast.data.formats.columns import aligned, checked_tokens, written_tags
 from onomast.data.formats.json_schemas import Malformed, ParsedRecord, is_pair, parse_record
 from onomast.data.formats.marked_text import Offsets, Place, annotated, in_characters, sentences_of, torn_words
@@ -118,12 +119,17 @@ def _records(file: InputFile) -> Iterator[Record]:
         yield (first[0], value)
     for number, line in lines:
         if line.strip():
-            try:
-                yield (number, json.loads(line))
-            except RecursionError:
-                raise file.error("JSON that is nested too deeply", number) from None
-            except ValueError as error:
-                raise file.error(f"not JSON: {_said(error)}; expected one record a line", number) from None
+            yield (number, parse_json(line, file, number))
+
+
+def parse_json(line: str, file: InputFile, number: int) -> Any:
+    """The value of a line of JSONL. Raises DataError."""
+    try:
+        return json.loads(line)
+    except RecursionError:
+        raise file.error("JSON that is nested too deeply", number) from None
+    except ValueError as error:
+        raise file.error(f"not JSON: {_reason(error)}; expected one record a line", number) from None
 
 
 def _values(text: str, line: int, file: InputFile) -> Iterator[Record]:
@@ -145,13 +151,13 @@ def _values(text: str, line: int, file: InputFile) -> Iterator[Record]:
         except RecursionError:
             raise file.error("JSON that is nested too deeply", line) from None
         except ValueError as error:
-            raise file.error(f"not JSON: {_said(error)}", line) from None
+            raise file.error(f"not JSON: {_reason(error)}", line) from None
         yield line, value
     if inside:
         raise file.error("not JSON: the array is not closed; the file ends too early", line)
 
 
-def _said(error: ValueError) -> str:
+def _reason(error: ValueError) -> str:
     return f"{error.msg} at character {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
 
 
@@ -236,21 +242,26 @@ def write_records(sentences: Iterable[Sentence], path: str, style: Style) -> Non
     )
 
 
+def write_json(sentences: Iterable[Sentence], path: str, style: Style) -> None:
+    """A JSON array of the records that `write_records` writes."""
+    write_chunks(path, array_of(_record(sentence, path, style) for sentence in sentences))
+
+
 def _record(sentence: Sentence, path: str, style: Style) -> dict[str, Any]:
     tokens = checked_tokens(sentence, path)
     joined = sentence.text is None and sentence.offsets is None
     text = " ".join(tokens) if joined else sentence.text
     offsets = sentence.offsets
     placed = offsets or (aligned(tokens, text, sentence.text_start) if text is not None else None)
-    made: dict[str, Any] = {"text": text}
-    made |= {"joined": True} if joined else {}
-    made |= {"text_start": sentence.text_start} if sentence.text_start else {}
-    made |= {"tokens": tokens, "offsets": placed if joined else offsets}
+    record: dict[str, Any] = {"text": text}
+    record |= {"joined": True} if joined else {}
+    record |= {"text_start": sentence.text_start} if sentence.text_start else {}
+    record |= {"tokens": tokens, "offsets": placed if joined else offsets}
     tags = None if sentence.tags is None else written_tags(sentence, style, path)
-    made["tags"] = None if tags is None else [None if tag == UNKNOWN else tag for tag in tags]
+    record["tags"] = None if tags is None else [None if tag == UNKNOWN else tag for tag in tags]
     if sentence.pos is not None:
-        made["pos"] = sentence.pos
-    made["spans"] = (
+        record["pos"] = sentence.pos
+    record["spans"] = (
         None
         if tags is None
         else [
@@ -264,7 +275,7 @@ def _record(sentence: Sentence, path: str, style: Style) -> dict[str, Any]:
             for span in sentence.spans
         ]
     )
-    made |= {"label": sentence.label, "language": sentence.language}
+    record |= {"label": sentence.label, "language": sentence.language}
     if sentence.confidence is not None:
-        made["confidence"] = sentence.confidence
-    return made
+        record["confidence"] = sentence.confidence
+    return record

@@ -10,15 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from onomast.data.formats.annotation_tools import write_doccano, write_label_studio, write_prodigy
 from onomast.data.formats.brat import is_brat, read_brat, write_brat
 from onomast.data.formats.columns import read_columns, write_columns
 from onomast.data.formats.conllu import looks_like_conllu, read_conllu, write_conllu
 from onomast.data.formats.html import write_html
-from onomast.data.formats.records import looks_like_records, read_records, write_records
-from onomast.data.formats.tables import read_docbin, read_parquet
+from onomast.data.formats.records import looks_like_records, read_records, write_json, write_records
+from onomast.data.formats.tables import read_docbin, read_parquet, write_docbin, write_parquet
 from onomast.data.formats.triggers import looks_like_triggers, read_triggers
 from onomast.data.input_file import DOCBIN, PARQUET, InputFile, ReadLog, ReadOptions, Repair
 from onomast.errors import DataError, nearest
+from onomast.files import is_direct
 from onomast.sentence import Sentence
 from onomast.tags import Orphan, Style
 
@@ -111,18 +113,34 @@ def stream(
 def write(sentences: Iterable[Sentence], path: str | Path, *, format: str | None = None, style: Style = "iob2") -> None:
     """Write sentences as they come; the file appears whole or not at all ("-": standard output).
 
-    `format` (a name of WRITERS) is taken from the file name where it is None; a name ending in .gz is compressed.
-    Raises DataError for a sentence that the format cannot hold.
+    `format` (a name of WRITERS) is the one that the suffix of the name stands for where it is None; a name ending in
+    .gz is compressed. Raises DataError for a suffix that no writer has, and for a sentence that the format cannot hold.
     """
-    name = format or writer_of(path) or "columns"
+    name = format or writer_for(path)
     if name not in WRITERS:
         raise DataError(f"there is no writer {name!r}; {nearest(name, WRITERS)}", path=path)
     WRITERS[name](sentences, str(path), style)
 
 
+def writer_for(path: str | Path, default: str = "columns") -> str:
+    """The name in WRITERS that the suffix of a file stands for (.gz aside); `default` for "-", .txt and no suffix.
+
+    Raises DataError for a suffix that stands for a format that is not written, or for no format at all.
+    """
+    suffix = InputFile(str(path)).suffix
+    if suffix in ("", ".txt") or str(path) == "-" or is_direct(path):
+        return default
+    if suffix not in SUFFIXES:
+        known = ", ".join(SUFFIXES)
+        raise DataError(
+            f"the suffix {suffix} stands for no format; expected one of {known}; or name one with --format", path=path
+        )
+    return SUFFIXES[suffix]
+
+
 def writer_of(path: str | Path) -> str | None:
-    """The name in WRITERS that a file name calls for by its suffix (.gz aside); None: it calls for none."""
-    return _WRITER_OF.get(InputFile(str(path)).suffix)
+    """The name in WRITERS that the suffix of a file stands for, or None."""
+    return SUFFIXES.get(InputFile(str(path)).suffix)
 
 
 def _column_names(columns: str | Iterable[str] | None) -> tuple[str, ...] | None:
@@ -173,6 +191,7 @@ READERS: Mapping[str, Reader] = {
     "columns": read_columns,
     "conllu": read_conllu,
     "jsonl": read_records,
+    "json": read_records,
     "doccano": read_records,
     "label-studio": read_records,
     "prodigy": read_records,
@@ -186,15 +205,27 @@ WRITERS: Mapping[str, Writer] = {
     "columns": write_columns,
     "conllu": write_conllu,
     "jsonl": write_records,
+    "json": write_json,
+    "doccano": write_doccano,
+    "label-studio": write_label_studio,
+    "prodigy": write_prodigy,
     "brat": write_brat,
+    "parquet": write_parquet,
+    "docbin": write_docbin,
     "html": write_html,
 }
 
-_WRITER_OF: Mapping[str, str] = {
+SUFFIXES: Mapping[str, str] = {
+    **dict.fromkeys((".conll", ".tsv", ".iob", ".iob2", ".bio"), "columns"),
     ".conllu": "conllu",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".json": "json",
     ".ann": "brat",
+    ".parquet": "parquet",
+    ".docbin": "docbin",
+    ".spacy": "docbin",
     ".html": "html",
     ".htm": "html",
 }
+"""Suffix of a file -> the writer of it."""
