@@ -54,9 +54,10 @@ def test_tag_reads_raw_text_and_gives_offsets(onomast: Onomast, model: Path, tmp
     result = onomast("tag", model, path)
     assert result.status == 0
     rows = [json.loads(line) for line in result.out.splitlines()]
-    found = [entity for row in rows for entity in row["entities"]]
+    found = [(row["text"], entity) for row in rows for entity in row["entities"]]
     assert found
-    assert all(text[entity["start"] : entity["end"]] == entity["text"] for entity in found)
+    assert all(words[entity["start"] : entity["end"]] == entity["text"] for words, entity in found)
+    assert all(text[row["start"] :].startswith(row["text"]) for row in rows)
     sure = onomast("tag", model, path, "--min-confidence", "0.999999")
     assert sum(len(json.loads(line)["entities"]) for line in sure.out.splitlines()) < len(found)
 

@@ -61,9 +61,7 @@ class Tally:
         return "\n".join(lines)
 
 
-def convert_format(
-    file: str, out: str, *, format: str | None = None, columns: str | None = None
-) -> int:
+def convert_format(file: str, out: str, *, format: str | None = None, columns: str | None = None) -> int:
     """Write a labelled file in the format (a name of WRITERS) that is named, or that the suffix of `out` stands for.
 
     Returns the number of sentences. Raises DataError for a file that cannot be read, a suffix that stands for no

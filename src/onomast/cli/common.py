@@ -16,8 +16,20 @@ if TYPE_CHECKING:
     from onomast.sentence import Sentence
     from onomast.tags import Orphan
 
-__all__ = ["FILES", "Columns", "File", "Html", "Json", "Model",
-    "WriteFormat", "emit_json", "named", "say", "show", "words_of"]
+__all__ = [
+    "FILES",
+    "Columns",
+    "File",
+    "Html",
+    "Json",
+    "Model",
+    "WriteFormat",
+    "emit_json",
+    "named",
+    "say",
+    "show",
+    "words_of",
+]
 
 FILES = "A path, - for standard input, sample:NAME/SPLIT (shipped) or data:NAME/SPLIT (see `onomast data list`)."
 File = Annotated[str, typer.Argument(metavar="FILE", help=FILES)]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from onomast.cli.common import FILES, Columns, File, Html, Json, Model, say, show
+from onomast.cli.common import FILES, Columns, File, Html, Json, Model, WriteFormat, say, show
 from onomast.errors import RecipeError, quantity
 
 
