@@ -9,8 +9,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onomast.data.formats.html import _chunks
 from onomast.data.formats.registry import write
+from onomast.data.html_page import _chunks
 from onomast.sentence import Sentence
 
 

@@ -14,10 +14,10 @@ from onomast.data.formats.annotation_tools import write_doccano, write_label_stu
 from onomast.data.formats.brat import is_brat, read_brat, write_brat
 from onomast.data.formats.columns import read_columns, write_columns
 from onomast.data.formats.conllu import looks_like_conllu, read_conllu, write_conllu
-from onomast.data.formats.html import write_html
 from onomast.data.formats.records import looks_like_records, read_records, write_json, write_records
 from onomast.data.formats.tables import read_docbin, read_parquet, write_docbin, write_parquet
 from onomast.data.formats.triggers import looks_like_triggers, read_triggers
+from onomast.data.html_page import write_html
 from onomast.data.input_file import DOCBIN, PARQUET, InputFile, ReadLog, ReadOptions, Repair
 from onomast.errors import DataError, nearest
 from onomast.files import is_direct
