@@ -255,3 +255,50 @@ def test_rows_without_counts_have_a_score_and_no_difference(tmp_path: Path) -> N
     table = table_of(path)
     assert all(line.difference is None for line in table.lines)
     assert table.lines[0].ours is not None
+
+
+def drawn(folder: Path, text: str) -> tuple[dict[str, Any], list[str]]:
+    """The figure of the bars of a grid: panels by title, and the texts below them."""
+    matplotlib = pytest.importorskip("matplotlib")
+    from onomast.experiments.analysis import plots
+
+    figures: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "save", lambda drawing, stem: figures.append((stem.name, drawing)) or [])
+        plots.draw(made_up(folder, text), folder)
+    figure = matplotlib.figure.Figure(layout="constrained")
+    dict(figures)["grid-bars"](figure)
+    legends = [part.get_text() for one in figure.legends for part in (one.get_title(), *one.get_texts())]
+    return {panel.get_title(): panel for panel in figure.axes}, legends
+
+
+def test_bars_have_values_the_papers_number_and_the_names_of_languages(tmp_path: Path) -> None:
+    panels, legends = drawn(tmp_path, GRID)
+    [(title, panel)] = panels.items()
+    assert title == "Swahili, 100 sentences" and panel.get_xlabel() == "F1, %"
+    assert {text.get_text() for text in panel.texts} >= {"52.0", "82.0"}
+    diamonds = [line for line in panel.lines if line.get_marker() == "D"]
+    assert [list(line.get_xdata()) for line in diamonds] == [[pytest.approx(79.0)]]
+    assert "the paper's number" in legends
+    assert panel.get_legend() is None  # no legend over the data
+
+
+def test_at_most_five_rows_are_drawn_unless_the_grid_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    systems = "".join(
+        f'[[system]]\nname = "s{number}"\nrecipe = "crf"\nset = {{ linear.c2 = {number + 20} }}\n'
+        for number in range(6)
+    )
+    text = GRID.replace("[[theirs]]", systems + "[[theirs]]", 1)
+    values = {**VALUES, **{f"s{number}": (0.1 * number,) * 3 for number in range(6)}}
+    monkeypatch.setitem(globals(), "VALUES", values)
+    panels, legends = drawn(tmp_path, text)
+    [panel] = panels.values()
+    assert [label.get_text() for label in panel.get_yticklabels()] == ["CRF", "strong", "s3", "s4", "s5"]
+    assert "3 more rows are in the table" in legends
+    named = text + '[plot]\nrows = ["CRF", "strong", "s0", "s1", "s2", "s3"]\n'
+    (tmp_path / "named").mkdir()
+    panels, legends = drawn(tmp_path / "named", named)
+    [panel] = panels.values()
+    assert len(panel.get_yticklabels()) == 6 and not any("more rows" in text for text in legends)

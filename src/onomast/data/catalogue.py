@@ -124,6 +124,12 @@ def language_of(name: str) -> str | None:
     return languages.pop() if len(languages) == 1 else None
 
 
+def language_name(code: str) -> str | None:
+    """English name of an ISO 639-3 code that the catalogue knows; None: another word."""
+    others = _table(_CATALOGUE)["languages"].get(code, ())
+    return next((name for name in others if name[:1].isupper()), None)
+
+
 def fetch(name: str, *, to: Path | None = None) -> Path:
     """Copy a corpus, or some of its files, from ONOMAST_DATA if that is set, else download it; return its folder.
 
