@@ -24,14 +24,14 @@ from corrupt import Corruption, corrupt
 
 from onomast import Sentence, Span, read, read_recipe
 from onomast.active.folds import out_of_fold
-from onomast.active.suspects import Suspect, ordered, suspects_of_fold
+from onomast.active.suspects import FOLDS, Suspect, ordered, suspects_of_fold
 from onomast.taggers.posteriors import token_probabilities
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from pages import write_page
 
 HERE = Path(__file__).resolve().parent
-MOST, FOLDS, SEEDS, SHARE = 3000, 10, range(2), 0.05
+MOST, SEEDS, SHARE = 3000, range(2), 0.05
 CORPORA = {
     "Swahili (MasakhaNER 2.0)": "masakhaner2/swa/train.txt",
     "Yoruba (MasakhaNER 2.0)": "masakhaner2/yor/train.txt",

@@ -19,7 +19,7 @@ from onomast.tags import Span, Tag
 
 Kind = Literal["label", "border", "no entity", "missed"]
 
-FOLDS = 10
+FOLDS = 5
 _LEAST = 0.5  # of the probability that something is wrong
 _TINY = 1e-9  # the smallest probability whose logarithm is taken
 _SMOOTHING = 0.3  # added to counts of tags

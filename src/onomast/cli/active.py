@@ -18,7 +18,7 @@ _ORDERS = "gain, uncertainty, disagreement, fluctuation or random."
 def suspects(
     file: File,
     recipe: Annotated[str, typer.Option(metavar="NAME|FILE", help="What is trained for it.")] = "crf",
-    folds: Annotated[int, typer.Option(help="Blocks of FILE, each looked at by a tagger of the others.")] = 10,
+    folds: Annotated[int, typer.Option(help="Blocks of FILE, each looked at by a tagger of the others.")] = 5,
     limit: Annotated[int, typer.Option(help="How many to print; 0: all.")] = 50,
     json_: Json = None,
     columns: Columns = None,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from onomast._version import __version__
-from onomast.cli import active, export, labelled, models, serve
+from onomast.cli import active, export, labelled, models, serve, studio
 from onomast.cli.groups import data, encoder, grid, segment, transfer, vectors
 from onomast.cli.terminal import run
 
@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 for command in (
     labelled.check, labelled.describe, models.train, models.evaluate, models.tag, labelled.score, labelled.compare,
-    labelled.convert, active.active, active.suspects, export.export, serve.serve, models.recipes,
+    labelled.convert, active.active, active.suspects, studio.studio, export.export, serve.serve, models.recipes,
 ):  # fmt: skip
     app.command()(command)
 for name, group in (

@@ -1,0 +1,1 @@
+"""The studio: a project folder, a small local server and a page, where people label, look, train and take away."""
