@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from pages import write_page
 
 HERE = Path(__file__).resolve().parent
-MOST, SEEDS, SHARE = 3000, range(2), 0.05
+MOST, SEEDS, SHARE = 3000, range(1), 0.05
 CORPORA = {
     "Swahili (MasakhaNER 2.0)": "masakhaner2/swa/train.txt",
     "Yoruba (MasakhaNER 2.0)": "masakhaner2/yor/train.txt",

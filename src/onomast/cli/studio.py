@@ -34,13 +34,12 @@ def studio(
             from onomast.data.catalogue import resolve
 
             print(import_file(server.store, resolve(name), Path(name).name, user or "me"), flush=True)
-        print(
-            f"The studio is open at\n\n    {server.url}\n\nStop with Ctrl-C; every label is saved already.", flush=True
-        )
         server.api.jobs.start()
-        if browser:
-            import webbrowser
-
-            webbrowser.open(server.url)
         with contextlib.suppress(KeyboardInterrupt):
+            print(f"The studio is open at\n\n    {server.url}\n", flush=True)
+            print("Stop with Ctrl-C; every label is saved already.", flush=True)
+            if browser:
+                import webbrowser
+
+                webbrowser.open(server.url)
             server.serve_forever()

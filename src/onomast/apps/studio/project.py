@@ -33,6 +33,7 @@ SUFFIXES = {"columns": ".conll", "conllu": ".conllu", "jsonl": ".jsonl", "brat":
 COLOURS = ("#f6c667", "#9fd3f2", "#7fd1b0", "#f5ee8a", "#a9bdf0", "#f2a27c", "#e3b6d3", "#d0d0d0", "#c9e39b", "#d8c3a5")
 _PROJECT_KEY = "onomast_project"
 _QUEUE = 10_000
+_SETTINGS: dict[str, Any] = {"labels": [], "sentence_labels": [], "lists": {}}
 
 
 @dataclass(frozen=True)
@@ -77,18 +78,25 @@ def import_file(store: Store, path: Path, name: str, user: str, *, kind: str = "
         return _import_words(store, path, label)
     if kind == "auto" and (found := _project_of(path)) is not None:
         return _import_project(store, found)
-    if kind == "text" or (kind == "auto" and _is_raw(path)):
-        sentences: Iterable[Sentence] = stream_text(read_blocks(path), source=name)
-        guess = "raw text"
-    else:
-        reading = read_file(path, format=None if kind == "auto" else kind)
-        sentences, guess = reading.sentences, reading.guess
+    sentences, guess = _read(path, name, kind)
     made = [_named(one, str(path), name) for one in sentences if len(one)]
     if not made:
         raise DataError("there is no sentence in it", path=name)
     add_sentences(store, made, user)
     done = sum(_is_done(one) for one in made)
     return f"{name}: {len(made):,} sentences, {done:,} of them labelled ({guess})"
+
+
+def _read(path: Path, name: str, kind: str) -> tuple[Iterable[Sentence], str]:
+    """The sentences of a file, and how it was understood. A file of text that holds no tags is raw text."""
+    if kind != "text" and not (kind == "auto" and _is_raw(path)):
+        try:
+            reading = read_file(path, format=None if kind == "auto" else kind)
+            return reading.sentences, reading.guess
+        except DataError:
+            if kind != "auto" or path.suffix not in (".txt", ".text", ""):
+                raise
+    return stream_text(read_blocks(path), source=name), "raw text"
 
 
 def add_sentences(store: Store, sentences: Sequence[Sentence], user: str) -> None:
@@ -171,8 +179,8 @@ def _import_project(store: Store, found: dict[str, Any]) -> str:
         with store.transaction() as db:
             if db.execute("SELECT 1 FROM sentences LIMIT 1").fetchone():
                 raise DataError("a whole project can be taken into an empty one only; start with another folder")
-            for key in ("labels", "sentence_labels", "lists"):
-                set_setting(db, key, found["settings"].get(key) or ({} if key == "lists" else []))
+            for key, empty in _SETTINGS.items():
+                set_setting(db, key, found["settings"].get(key, empty))
             for new, opinions in rows:
                 number = add_item(db, new)
                 for one in opinions:
@@ -187,7 +195,7 @@ def _import_project(store: Store, found: dict[str, Any]) -> str:
 def export_project(store: Store) -> bytes:
     """Everything but undo history and taggers; importing it into an empty folder gives the same project."""
     with store.reading() as db:
-        settings = {key: setting(db, key, None) for key in ("labels", "sentence_labels", "lists")}
+        settings = {key: setting(db, key, empty) for key, empty in _SETTINGS.items()}
         opinions: dict[int, list[dict[str, Any]]] = {}
         for row in db.execute("SELECT * FROM opinions ORDER BY sentence, user"):
             one = {"user": row["user"], "at": row["at"], "content": json.loads(row["content"])}

@@ -31,7 +31,7 @@ MOST_UPLOAD = 64 << 20  # bytes
 _MOST_JSON = 4 << 20
 _SECONDS = 120  # without a byte from the other side
 _KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".mjs": "text/javascript"}
-_PAGES = ("index.html", "style.css", "app.js", "label.js", "data.js", "tabs.js", "text.js", "api.js")
+_PAGES = ("index.html", "style.css", "app.js", "label.js", "data.js", "tabs.js", "text.js", "api.js", "ui.js")
 _VENDOR = ("preact.mjs", "hooks.mjs", "htm.mjs")
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

@@ -43,7 +43,8 @@ def state(store: Store, number: str | None = None) -> dict[str, Any]:
     done = counts.get("done", 0)
     return {
         "name": store.folder.resolve().name, "done": done, "new": counts.get("new", 0),
-        "skipped": counts.get("skipped", 0), "flagged": flagged, "change": change, "version": version and version[0], "jobs": jobs, "users": users,
+        "skipped": counts.get("skipped", 0), "flagged": flagged, "change": change, "version": version and version[0],
+        "jobs": jobs, "users": users,
         "labels": [asdict(one) for one in labels_of(store)], "sentence_labels": more["sentence_labels"],
         "lists": {label: len(rows) for label, rows in more["lists"].items()},
         "until_retrain": RETRAIN_EVERY - (done - trained) if done > trained else RETRAIN_EVERY,
