@@ -263,3 +263,21 @@ def test_a_layer_that_is_not_there_is_refused(encoder: Path) -> None:
 @pytest.mark.parametrize("more", [{"neural__context__layers": "mix"}, {"neural__context__combine": "mix"}])
 def test_layers_may_be_mixed(encoder: Path, tmp_path: Path, more: dict[str, str]) -> None:
     assert tags(trained(encoder, tmp_path / "model", **more)) == [list(one.tags or ()) for one in SENTENCES]
+
+
+def test_the_command_line_trains_with_an_encoder_copied_in(encoder: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from onomast.cli.main import app
+
+    text = "".join(
+        f"{word}\t{tag}\n" for one in SENTENCES for word, tag in zip(one.tokens, one.tags or (), strict=True)
+    )
+    (tmp_path / "train.tsv").write_text(text.replace("Nairobi\tB-LOC\n", "Nairobi\tB-LOC\n\n"), encoding="utf-8")
+    command = ["train", str(tmp_path / "train.tsv"), "--recipe", "small-context", "--encoder", str(encoder)]
+    command += ["--with-encoder", "--set", "neural.context.layers=[1,2]", "--set", "neural.training.steps=4"]
+    result = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "model")])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "model" / "encoder" / "model.safetensors").is_file()
+    listed = CliRunner().invoke(app, ["recipes"]).output
+    assert sum("needs a pre-trained encoder" in line for line in listed.splitlines()) >= 4

@@ -469,6 +469,15 @@ def read_recipe(name: str | Path, changes: Mapping[str, str] | None = None) -> R
     return from_table(Recipe, table)
 
 
+def encoder_field(recipe: Recipe) -> str | None:
+    """The field that names the pre-trained encoder which a recipe needs, or None where it needs none."""
+    if recipe.tagger != "neural":
+        return None
+    if recipe.neural.pretrained.model:
+        return "neural.pretrained.model"
+    return "neural.context.model" if "context" in recipe.neural.encoder.order else None
+
+
 def to_toml(recipe: Recipe) -> str:
     """The recipe as TOML text, less the other kind of tagger's table; `read_recipe` of it gives an equal recipe."""
     import tomli_w

@@ -59,7 +59,7 @@ def train(
         source: labelled data of other languages or domains, one or several.
         raw: files of raw text, one or several: word vectors are learnt from them first.
         vectors: a file of word vectors (fastText, GloVe, word2vec).
-        encoder: a pre-trained encoder for the `transformer` recipes: a folder or a name on the hub.
+        encoder: a pre-trained encoder, for recipes that have one: a folder or a name on the hub.
         budget: use only so many sentences of `train` (a seeded shuffle), dev sentences included.
         seed: of that shuffle, and of training.
         relabel: new names of the sources' labels, such as `{"NEP": "PER"}`; `""`: not annotated.

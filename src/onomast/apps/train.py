@@ -19,7 +19,7 @@ from onomast.data.catalogue import resolve
 from onomast.data.named_files import read_named_text, repair_counts
 from onomast.data.transfer.label_alignment import align
 from onomast.errors import DataError, ModelError, RecipeError, quantity
-from onomast.recipe import Recipe, read_recipe
+from onomast.recipe import Recipe, encoder_field, read_recipe
 from onomast.sentence import Sentence
 from onomast.tagger import History, Tagger
 from onomast.taggers.registry import load_tagger, new_tagger
@@ -51,7 +51,9 @@ class TrainingOptions:
     raw: tuple[str, ...] = ()
     """Files of raw text."""
     encoder: str | None = None
-    """A pre-trained encoder (a folder or a name on the hub): the recipe's field `neural.pretrained.model`."""
+    """A pre-trained encoder (a folder or a name on the hub), in place of the one that the recipe names."""
+    with_encoder: bool = False
+    """Copy the encoder's files into the saved tagger, where the tagger only reads it (recipes `*-context`)."""
     changes: Mapping[str, str] = field(default_factory=dict)
     """Fields of the recipe to change, by dotted name; values as text."""
     seed: int = 0
@@ -208,12 +210,8 @@ def _read_corpus(options: TrainingOptions) -> Corpus:
 
 def _final_recipe(options: TrainingOptions, corpus: Corpus) -> Recipe:
     """The recipe with every change that the options make, vectors learnt from raw text included."""
-    changes = {"seed": str(options.seed), **options.changes}
-    if options.encoder is not None:
-        folder = Path(options.encoder).expanduser()
-        changes["neural.pretrained.model"] = json.dumps(str(folder.resolve()) if folder.is_dir() else options.encoder)
+    changes = {"seed": str(options.seed), **options.changes, **_encoder_changes(options)}
     recipe = _read_relabelled(options, changes)
-    _require_encoder(options, recipe)
     if corpus.sources:
         for note in align(corpus, corpus.sources, recipe.labels).notes:
             logger.info("%s", note)
@@ -238,15 +236,27 @@ def _final_recipe(options: TrainingOptions, corpus: Corpus) -> Recipe:
     return _read_relabelled(options, {**changes, key: json.dumps(str(vectors.resolve()))})
 
 
-def _require_encoder(options: TrainingOptions, recipe: Recipe) -> None:
-    """Raise RecipeError if an encoder is given to a recipe that has no place for one."""
-    if options.encoder is not None and (
-        recipe.tagger == "linear" or not read_recipe(options.recipe).neural.pretrained.model
-    ):
-        raise RecipeError(
-            f"the recipe {recipe.name} has no pre-trained encoder, so --encoder {options.encoder} would be ignored; "
-            "choose --recipe transformer or transformer-crf"
-        )
+def _encoder_changes(options: TrainingOptions) -> dict[str, str]:
+    """The fields that --encoder and --with-encoder set. Raises RecipeError for a recipe that has no place for them."""
+    changes: dict[str, str] = {}
+    recipe = read_recipe(options.recipe, options.changes)
+    field_name = encoder_field(recipe)
+    if options.encoder is not None:
+        if field_name is None:
+            raise RecipeError(
+                f"the recipe {recipe.name} has no pre-trained encoder, so --encoder {options.encoder} would be "
+                "ignored; choose --recipe transformer or transformer-crf, or small-context or transfer-context"
+            )
+        folder = Path(options.encoder).expanduser()
+        changes[field_name] = json.dumps(str(folder.resolve()) if folder.is_dir() else options.encoder)
+    if options.with_encoder:
+        if field_name != "neural.context.model":
+            raise RecipeError(
+                f"the recipe {recipe.name} reads no encoder from elsewhere, so --with-encoder has nothing to copy; "
+                "leave it out, or choose --recipe small-context or transfer-context"
+            )
+        changes["neural.context.with_encoder"] = "true"
+    return changes
 
 
 def _raw_sentences(options: TrainingOptions, recipe: Recipe) -> list[Sentence]:

@@ -36,8 +36,11 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the budget's shuffle and of training.")] = 0,
     encoder: Annotated[
-        str | None, typer.Option(metavar="NAME|DIR", help="Pre-trained encoder of a `transformer` recipe.")
+        str | None, typer.Option(metavar="NAME|DIR", help="The pre-trained encoder of recipes that have one.")
     ] = None,
+    with_encoder: Annotated[
+        bool, typer.Option("--with-encoder", help="Copy the encoder into DIR, for machines that do not have it.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints in DIR.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the model that DIR already holds.")] = False,
     columns: Columns = None,
@@ -52,6 +55,7 @@ def train(
     options = training.TrainingOptions(
         train=train_file, out=out, recipe=recipe, dev=dev, test=test, budget=budget, sources=tuple(source or ()),
         relabel=parse_relabel(",".join(relabel or [])), vectors=vectors, raw=tuple(raw or ()), encoder=encoder,
+        with_encoder=with_encoder,
         changes=_changes(set_ or []), seed=seed, resume=resume, force=force, columns=columns,
     )  # fmt: skip
     trained = training.train(options)
@@ -118,14 +122,15 @@ def tag(
 
 def recipes(name: Annotated[str | None, typer.Argument(help="Show this one, with its comments.")] = None) -> None:
     """List the recipes, or show one."""
-    from onomast.recipe import read_recipe, recipe_names, recipe_path
+    from onomast.recipe import encoder_field, read_recipe, recipe_names, recipe_path
 
     if name is not None:
         print(recipe_path(name).read_text(encoding="utf-8"), end="")
         return
     for known in recipe_names():
         recipe = read_recipe(known)
-        print(f"{known:22} {recipe.tagger:7} {recipe.description}")
+        needs = " (needs a pre-trained encoder)" if encoder_field(recipe) else ""
+        print(f"{known:22} {recipe.tagger:7} {recipe.description}{needs}")
 
 
 def _changes(given: list[str]) -> dict[str, str]:
