@@ -6,15 +6,15 @@ Each field is documented by the string below it; `onomast recipes NAME` shows a 
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from onomast.errors import RecipeError, nearest
+from onomast.recipe_rules import require_bounds, require_used
 from onomast.tags import Style
-from onomast.typed_toml import FORMERLY, from_table, set_value, to_table
+from onomast.typed_toml import FORMERLY, from_table, read_toml, set_value, to_table
 
 _FOLDER = Path(__file__).parent / "recipes"
 
@@ -456,17 +456,31 @@ def recipe_path(name: str) -> Path:
 def read_recipe(name: str | Path, changes: Mapping[str, str] | None = None) -> Recipe:
     """A built-in recipe or a TOML file, with dotted `changes` such as `{"linear.features.prefix": "3"}` applied.
 
-    Raises RecipeError for an unknown key, a value of the wrong type, or a file that is not TOML.
+    Raises RecipeError for an unknown key, a value of the wrong type or out of bounds, a field that is set and that the
+    tagger does not use, or a file that is not TOML.
     """
     path = recipe_path(str(name))
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: not a TOML file: {error}") from None
+    table = read_toml(path)
     for key, value in (changes or {}).items():
         set_value(Recipe, table, key, value)
     table.setdefault("name", path.stem)
-    return from_table(Recipe, table)
+    recipe = from_table(Recipe, table)
+    check_recipe(recipe)
+    return recipe
+
+
+def read_saved_recipe(path: Path) -> Recipe:
+    """The recipe of a model folder, which may set fields that were ignored when it was saved. Raises RecipeError."""
+    recipe = from_table(Recipe, {"name": path.parent.name, **read_toml(path)})
+    require_bounds(to_table(recipe))
+    return recipe
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Raise RecipeError for a value out of bounds, and for a field that is set and that the tagger does not use."""
+    table = to_table(recipe)
+    require_bounds(table)
+    require_used(_less(table, to_table(Recipe(recipe.name, recipe.tagger))), table)
 
 
 def encoder_field(recipe: Recipe) -> str | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 import tomllib
 import types
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from onomast.errors import RecipeError, nearest
@@ -16,6 +18,25 @@ T = TypeVar("T")
 
 FORMERLY = "formerly"
 """Key of a field's metadata: the name it had in earlier versions, which is still read."""
+
+
+_LARGEST = 1 << 20  # characters of a TOML file
+_MANY_PARTS = re.compile(r"(?:[\w-]+\s*\.\s*){50}")
+"""A dotted key of so many parts; the parser would need memory that grows with the square of their number."""
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file. Raises RecipeError for one that is not TOML, too large or nested too deeply."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_LARGEST + 1)
+        if len(text) > _LARGEST or _MANY_PARTS.search(text):
+            raise RecipeError(f"{path}: expected a TOML file of at most 1 MB with keys of fewer than 50 parts")
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not a TOML file: {error}") from None
+    except RecursionError:
+        raise RecipeError(f"{path}: its tables or lists are nested too deeply; expected a recipe") from None
 
 
 def from_table(kind: type[T], table: Mapping[str, Any], key: str = "") -> T:

@@ -176,7 +176,9 @@ def _cells_of_system(grid: Grid, folder: Path, system: System, choices: Mapping[
     row = _row_name(grid, system, choices)
     used = tuple(sorted({*system.use, *(use for choice in choices.values() for use in choice.use)}))
     changes: dict[str, Any] = {}
-    for table in (grid.set, system.set, *(choice.set for choice in choices.values())):
+    elsewhere = _of_other_taggers(system, folder)
+    changes |= {key: value for key, value in _dotted(grid.set).items() if not key.startswith(elsewhere)}
+    for table in (system.set, *(choice.set for choice in choices.values())):
         changes |= _dotted(table)
     recipe: Recipe | None = None
     for seed, data in itertools.product(grid.seeds, grid.corpus):
@@ -208,6 +210,11 @@ def _row_name(grid: Grid, system: System, choices: Mapping[str, Choice]) -> str:
         if meets(row.where, coordinates):
             return row.name
     return ", ".join([system.name, *(choice.name for choice in choices.values())])
+
+
+def _of_other_taggers(system: System, folder: Path) -> str:
+    """Start of the fields that the grid's common [set] may hold for other systems: they mean nothing to this one."""
+    return "neural." if _recipe(system, {}, folder).tagger == "linear" else "linear."
 
 
 def _recipe(system: System, changes: Mapping[str, Any], folder: Path) -> Recipe:

@@ -16,7 +16,7 @@ from onomast.export.sentences import Batch, add_batch, add_encoder, add_heads
 from onomast.export.transformer import ROBERTA, add_encoders, require_family
 from onomast.export.words import add_words
 from onomast.files import atomic_path, write_text
-from onomast.recipe import Recipe, read_recipe
+from onomast.recipe import Recipe, read_saved_recipe
 from onomast.taggers.model_folder import seal, unseal
 from onomast.taggers.onnx.tagger import ENCODER, ENGINE, TAGGER, TOKENIZER, VECTORS, WORDS
 from onomast.tags import TagScheme
@@ -95,7 +95,7 @@ def read_saved(folder: Path) -> Saved:
         raise MissingExtra(error.name or "onnx", "onnx") from None
     if not (folder / "recipe.toml").is_file():
         raise ModelError("there is no recipe.toml in it; expected the folder of a neural tagger", folder=folder)
-    recipe = read_recipe(folder / "recipe.toml")
+    recipe = read_saved_recipe(folder / "recipe.toml")
     if recipe.tagger != "neural":
         raise ModelError(
             "holds a linear tagger, which needs no export: it runs without PyTorch as it is", folder=folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from onomast.errors import ModelError, RecipeError, require
-from onomast.recipe import Recipe, read_recipe
+from onomast.recipe import Recipe, read_saved_recipe
 from onomast.tagger import Tagger
 
 
@@ -22,7 +22,7 @@ def load_tagger(folder: str | Path) -> Tagger:
         found = "no such folder" if not folder.is_dir() else "there is no recipe.toml in it"
         raise ModelError(f"{found}; expected a folder written by `onomast train ... --out {folder}`", folder=folder)
     try:
-        recipe = read_recipe(path)
+        recipe = read_saved_recipe(path)
     except RecipeError as error:
         raise ModelError(f"recipe.toml cannot be read: {error}", folder=folder) from None
     if any(folder.glob("*.onnx")):

@@ -22,7 +22,7 @@ from onomast.corpus import Corpus
 from onomast.data.transliteration.scripts import converted, converted_corpus, require_script, restored
 from onomast.errors import DataError, ModelError, OnomastError, RecipeError
 from onomast.files import atomic_path
-from onomast.recipe import Recipe, read_recipe, to_toml
+from onomast.recipe import Recipe, read_saved_recipe, to_toml
 from onomast.sentence import Sentence
 from onomast.tagger import History
 from onomast.taggers.linear.crfsuite import Instance, Item, new_trainer, read_model, train
@@ -138,7 +138,7 @@ class LinearTagger:
         contents = {name: (folder / name).read_bytes() for name in described["sha256"]}
         try:
             scheme = TagScheme(tuple(described["labels"]), described["style"])
-            recipe = read_recipe(folder / "recipe.toml")
+            recipe = read_saved_recipe(folder / "recipe.toml")
             require_script(recipe.script)
             features = recipe.linear.features
             lists = {Path(name).stem: contents[name] for name in features.lists}

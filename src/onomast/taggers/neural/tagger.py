@@ -16,7 +16,7 @@ from onomast.corpus import Corpus
 from onomast.data.transliteration.scripts import converted, converted_corpus, require_script, restored
 from onomast.errors import DataError, ModelError, OnomastError, RecipeError
 from onomast.files import atomic_path, write_text
-from onomast.recipe import Recipe, Training, read_recipe, to_toml
+from onomast.recipe import Recipe, Training, read_saved_recipe, to_toml
 from onomast.sentence import Sentence
 from onomast.tagger import History
 from onomast.taggers.model_folder import seal, unseal
@@ -128,7 +128,7 @@ class NeuralTagger:
         from safetensors.torch import load_file
 
         folder = Path(folder)
-        tagger = cls(read_recipe(folder / "recipe.toml"))
+        tagger = cls(read_saved_recipe(folder / "recipe.toml"))
         require_script(tagger.recipe.script)
         tags = unseal(folder, _FILES)
         try:

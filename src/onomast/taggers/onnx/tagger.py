@@ -13,7 +13,7 @@ from onomast.corpus import Corpus
 from onomast.data.transliteration.scripts import converted, require_script, restored
 from onomast.errors import MissingExtra, ModelError, OnomastError
 from onomast.files import atomic_path
-from onomast.recipe import Recipe, read_recipe
+from onomast.recipe import Recipe, read_saved_recipe
 from onomast.sentence import Sentence
 from onomast.taggers.model_folder import TAGS, unseal
 from onomast.taggers.neural.vocabulary import Vocabulary
@@ -79,7 +79,7 @@ class ONNXTagger:
     def load(cls, folder: Path) -> Self:
         """Read what `onomast export` wrote; see the contract. Raises MissingExtra without onnxruntime."""
         folder = Path(folder)
-        tagger = cls(read_recipe(folder / "recipe.toml"))
+        tagger = cls(read_saved_recipe(folder / "recipe.toml"))
         require_script(tagger.recipe.script)
         tags = unseal(folder, _FILES)
         try:
