@@ -65,7 +65,9 @@ def transformer(recipe: str, family: str, **more: str) -> Case:
     """A tiny random encoder; all of it learns fast."""
     settings = {"neural.pretrained.head_rate": "1", "neural.training.epochs": "60", "neural.training.rescue_after": "0"}
     case = neural(recipe, neural__training__learning_rate="0.003", **settings, **more)
-    return replace(case, needs="transformers", encoder=family)
+    unused = ("neural.words.", "neural.characters.", "neural.encoder.")
+    changes = {key: value for key, value in case.changes.items() if not key.startswith(unused)}
+    return replace(case, changes=changes, needs="transformers", encoder=family)
 
 
 def linear(recipe: str, algorithm: str = "lbfgs", scheme: str = "iobes") -> Case:

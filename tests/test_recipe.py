@@ -109,3 +109,53 @@ def test_a_renamed_field_is_read_by_its_former_name_and_written_by_its_present_o
     with pytest.raises(RecipeError, match=f"{former}.*{present}"):
         from_table(Recipe, both)
     assert former in json.dumps(essence(changed))  # so that results keep their digests
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("crf", "neural.heads.pos", "1.0"),
+        ("crf", "neural.training.epochs", "3"),
+        ("crf", "augment.label", "5"),
+        ("crf", "stage", '[{corpus = ["target"]}]'),
+        ("crf", "sources.smoothing", "1.0"),
+        ("small", "linear.c1", "1.0"),
+        ("small", "neural.pretrained.window", "64"),
+        ("small", "neural.heads.entities.beta", "0.5"),
+        ("transformer", "neural.words.width", "64"),
+        ("transformer", "neural.encoder.width", "64"),
+    ],
+)
+def test_a_field_that_the_tagger_does_not_use_is_refused_by_name(name: str, key: str, value: str) -> None:
+    with pytest.raises(RecipeError, match=rf"{key}.*is not used.*leave the field out"):
+        read_recipe(name, {key: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("small", "neural.encoder.width", "20000"),
+        ("small", "neural.ensemble_size", "100000"),
+        ("small", "neural.training.threads", "-1"),
+        ("small", "neural.encoder.skip", "[-1000000000]"),
+        ("small", "neural.training.learning_rate", "nan"),
+        ("crf", "linear.features.prefix", "1000000"),
+        ("crf", "linear.features.word", "[-1000000]"),
+        ("crf", "seed", "-1"),
+    ],
+)
+def test_values_out_of_bounds_are_refused(name: str, key: str, value: str) -> None:
+    with pytest.raises(RecipeError, match=rf"{key}.*expected"):
+        read_recipe(name, {key: value})
+
+
+def test_a_default_value_of_an_unused_field_is_no_error() -> None:
+    assert read_recipe("crf", {"neural.training.epochs": "100"}) == read_recipe("crf")
+
+
+@pytest.mark.parametrize("text", ["a." * 50_000 + "b = 1", "name = " + "[" * 100_000, "# " + "x" * 2_000_000])
+def test_toml_bombs_are_one_clear_error(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"bomb\.toml"):
+        read_recipe(path)

@@ -16,7 +16,7 @@ from onomast.errors import RecipeError
 from onomast.recipe import Recipe, read_recipe
 from onomast.sentence import Sentence
 from onomast.tagger import History
-from onomast.taggers import self_training
+from onomast.taggers.registry import new_tagger
 from onomast.taggers.self_training import certain_of, self_train
 from onomast.tags import TagScheme
 
@@ -65,14 +65,13 @@ class Stub:
 
 
 @pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> type[Stub]:
+def stub() -> type[Stub]:
     Stub.fits = []
-    monkeypatch.setattr(self_training, "new_tagger", Stub)
     return Stub
 
 
 GOLD = (Sentence(("Asha", "left"), ("B-PER", "O"), language="xx"),)
-RAW = [Sentence(("Asha", "slept")), Sentence(("Asha", "left")), Sentence(("it", "rains"))]
+RAW = (Sentence(("Asha", "slept")), Sentence(("Asha", "left")), Sentence(("it", "rains")))
 
 
 def recipe(**settings: Any) -> Recipe:
@@ -81,7 +80,7 @@ def recipe(**settings: Any) -> Recipe:
 
 def test_rounds_without_dev_sentences_are_all_run(stub: type[Stub], tmp_path: Path) -> None:
     stub.goods = [True, True, True]
-    tagger, history = self_train(recipe(rounds=2), Corpus("x", GOLD), RAW, checkpoints=tmp_path)
+    tagger, history = self_train(recipe(rounds=2), Corpus("x", GOLD, raw=RAW), stub, tmp_path)
     assert tagger.number == 2  # type: ignore[attr-defined]
     assert [row["round"] for row in history.epochs] == [0, 1, 2]
     assert history.seconds == 3.0
@@ -96,14 +95,14 @@ def test_rounds_without_dev_sentences_are_all_run(stub: type[Stub], tmp_path: Pa
 def test_it_stops_when_dev_f1_does_not_rise_and_keeps_the_best(stub: type[Stub]) -> None:
     stub.goods = [True, True, True, True]
     dev = (Sentence(("Asha", "ran"), ("B-PER", "O")),)
-    tagger, history = self_train(recipe(rounds=3), Corpus("x", GOLD, dev), RAW)
+    tagger, history = self_train(recipe(rounds=3), Corpus("x", GOLD, dev, raw=RAW), stub)
     assert tagger.number == 0 and len(stub.fits) == 2  # type: ignore[attr-defined]
     assert "dev F1 1.000 -> 1.000" in history.notes[-1]
 
 
 def test_it_stops_when_nothing_is_certain(stub: type[Stub]) -> None:
     stub.goods = [False, True]
-    _, history = self_train(recipe(rounds=3), Corpus("x", GOLD), RAW)
+    _, history = self_train(recipe(rounds=3), Corpus("x", GOLD, raw=RAW), stub)
     assert len(stub.fits) == 1 and "no entity in 2 raw sentences" in history.notes[-1]
 
 
@@ -130,3 +129,21 @@ def test_the_command_trains_on_raw_text_and_a_second_run_gives_the_same_bytes(
     assert (tmp_path / "model" / weights).read_bytes() == (tmp_path / "again" / weights).read_bytes()
     with pytest.raises(RecipeError, match="needs raw text"):
         train(dataclasses.replace(options, out=tmp_path / "third", raw=()))
+
+
+@pytest.mark.parametrize("name", ["crf", "small"])
+def test_python_and_grids_train_on_raw_text_as_the_command_does(name: str) -> None:
+    """`fit` alone does it: what `new_tagger` gives is not told apart from a tagger without self-training."""
+    if name == "small":
+        pytest.importorskip("torch")
+    changes = {"self_training.rounds": "1", "self_training.confidence": "0.0"}
+    if name == "small":
+        changes |= {"neural.training.steps": "3", "neural.training.epochs": "1", "neural.training.dev": "none"}
+    tagger = new_tagger(read_recipe(name, changes))
+    train = tuple(Sentence((word, "left"), ("B-PER", "O"), language="xx") for word in ("Asha", "Juma", "Neema"))
+    history = tagger.fit(Corpus("x", train, raw=RAW))
+    assert any("self-training round 1" in note for note in history.notes)
+    assert {row["round"] for row in history.epochs} == {0, 1}
+    assert tagger.recipe.self_training.rounds == 1
+    with pytest.raises(RecipeError, match="needs raw text"):
+        new_tagger(tagger.recipe).fit(Corpus("x", train))

@@ -21,7 +21,9 @@ class Corpus:
     dev: tuple[Sentence, ...] = ()
     test: tuple[Sentence, ...] = ()
     sources: tuple[Corpus, ...] = ()
-    """Corpora of other languages or domains whose training sentences teach along."""
+    """Corpora of other languages or domains whose training sentences are learnt from too."""
+    raw: tuple[Sentence, ...] = ()
+    """Sentences without tags, for self-training."""
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -133,10 +133,6 @@ def _unused(recipe: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from _each(reason, ("neural.words", "neural.characters", "neural.encoder", "neural.context"))
     else:
         yield from _each("neural.pretrained.model is empty", ("neural.pretrained",))
-        if "context" not in neural["encoder"]["order"]:
-            yield from _each("neural.encoder.order does not name `context`", ("neural.context",))
-        if "char" not in neural["encoder"]["order"]:
-            yield from _each("neural.encoder.order does not name `char`", ("neural.characters",))
     if neural["characters"]["kind"] != "cnn":
         yield from _each("neural.characters.kind is not cnn", ("neural.characters.sizes",))
     if entities["kind"] != "bernoulli":

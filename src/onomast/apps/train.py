@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ from onomast.recipe import Recipe, encoder_field, read_recipe
 from onomast.sentence import Sentence
 from onomast.tagger import History, Tagger
 from onomast.taggers.registry import load_tagger, new_tagger
-from onomast.taggers.self_training import self_train
+from onomast.taggers.self_training import sampled
 
 if TYPE_CHECKING:
     from onomast.evaluation.report import Known, Report
@@ -174,8 +173,9 @@ def evaluate_tagger(tagger: Tagger, test: Labelled, known: Known | None, *, colu
 
 
 def _fit(options: TrainingOptions, recipe: Recipe, corpus: Corpus, checkpoints: Path) -> tuple[Tagger, History]:
-    if recipe.self_training.rounds:
-        return self_train(recipe, corpus, _raw_sentences(options, recipe), checkpoints=checkpoints)
+    if recipe.self_training.rounds and options.raw:
+        sentences = (sentence for name in options.raw for sentence in read_named_text(name))
+        corpus = replace(corpus, raw=sampled(sentences, recipe.self_training, options.seed))
     tagger = new_tagger(recipe)
     return tagger, tagger.fit(corpus, checkpoints=checkpoints)
 
@@ -257,25 +257,6 @@ def _encoder_changes(options: TrainingOptions) -> dict[str, str]:
             )
         changes["neural.context.with_encoder"] = "true"
     return changes
-
-
-def _raw_sentences(options: TrainingOptions, recipe: Recipe) -> list[Sentence]:
-    """A seeded sample of the sentences of `--raw`; more than are asked for, as some may be left out later."""
-    if not options.raw:
-        raise RecipeError("needs raw text; give --raw FILE", key="self_training.rounds")
-    draw = random.Random(options.seed)
-    kept: list[Sentence] = []
-    seen, wanted = 0, 2 * recipe.self_training.sentences
-    for name in options.raw:
-        for sentence in read_named_text(name):
-            seen += 1
-            if len(kept) < wanted:
-                kept.append(sentence)
-            elif (place := draw.randrange(seen)) < wanted:
-                kept[place] = sentence
-    draw.shuffle(kept)
-    logger.info("%s: %s for self-training", ", ".join(options.raw), quantity(seen, "raw sentence"))
-    return kept
 
 
 def _read_relabelled(options: TrainingOptions, changes: Mapping[str, str]) -> Recipe:

@@ -14,11 +14,14 @@ from typing import Any, Literal
 from onomast.corpus import Corpus
 from onomast.data.catalogue import language_of, resolve
 from onomast.data.formats.registry import read_file
+from onomast.data.named_files import read_named_text
 from onomast.errors import DataError
 from onomast.experiments.cells import Cell, size_of
 from onomast.experiments.grid import names
 from onomast.files import write_text
+from onomast.recipe import Recipe
 from onomast.sentence import Sentence
+from onomast.taggers.self_training import sampled
 
 CACHE = ".cache"
 """Folder beside grid.toml that git ignores: vectors learnt from raw text."""
@@ -56,9 +59,21 @@ def corpus_of(cell: Cell) -> Corpus:
     if "rest" in cell.use:
         rest = _class_only(whole, corpus)
         corpus = replace(corpus, train=(*corpus.train, *rest[: cell.rest_sentences or None]))
+    if "raw" in cell.use and cell.recipe.self_training.rounds:
+        corpus = replace(corpus, raw=sampled(_raw_sentences(cell), cell.recipe.self_training, cell.seed))
     if not corpus.labels and not corpus.sentence_labels:
         raise DataError("no training sentence carries a label; nothing can be learnt from it", path=data.name)
     return corpus
+
+
+def _raw_sentences(cell: Cell) -> Iterator[Sentence]:
+    """The raw text of a cell, sentence by sentence; labelled files without their labels."""
+    for name in cell.files["raw"]:
+        if name == TRAINING_TEXT or _is_labelled(name):
+            names_read = cell.files["train"] if name == TRAINING_TEXT else (name.removeprefix(TEXT_OF),)
+            yield from (sentence.bare() for sentence in _sentences(cell, names_read))
+        else:
+            yield from read_named_text(str(located(name, cell.folder)))
 
 
 def leaked_of(cell: Cell) -> tuple[Sentence, ...]:
@@ -91,7 +106,7 @@ def located(name: str, folder: Path) -> Path:
 
 def vectors_of(cell: Cell) -> Path | None:
     """The vectors file a cell uses, which may have to be learnt first; None: it uses none."""
-    if "raw" in cell.use:
+    if "raw" in cell.use and (_wants_vectors(cell.recipe) or not cell.recipe.self_training.rounds):
         sums = checksums(cell)
         parts: dict[str, Any] = {**cell.parts, "recipe": cell.recipe.script, "sums": sums}
         for name in ("seed", "size", "leaked", "rest", "tag_scheme"):
@@ -104,6 +119,14 @@ def vectors_of(cell: Cell) -> Path | None:
         text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
         return cell.folder / CACHE / f"vectors-{hashlib.sha256(text.encode()).hexdigest()[:16]}.bin"
     return located(cell.data.vectors, cell.folder) if "vectors" in cell.use else None
+
+
+def _wants_vectors(recipe: Recipe) -> bool:
+    if recipe.tagger == "neural":
+        return recipe.neural.words.mode != "random"
+    from onomast.taggers.linear.vector_features import uses_vectors
+
+    return uses_vectors(recipe.linear.features)
 
 
 def missing_vectors(cells: Sequence[Cell]) -> list[Learning]:

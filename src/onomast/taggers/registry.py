@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from onomast.errors import ModelError, RecipeError, require
-from onomast.recipe import Recipe, read_saved_recipe
+from onomast.recipe import Recipe, check_recipe, read_saved_recipe
 from onomast.tagger import Tagger
 
 
 def new_tagger(recipe: Recipe) -> Tagger:
-    """The untrained tagger that a recipe describes."""
+    """The untrained tagger that a recipe describes. Raises RecipeError for values that it cannot use."""
+    check_recipe(recipe)
     return _tagger_class(recipe)(recipe)  # type: ignore[call-arg]
 
 

@@ -39,6 +39,7 @@ from onomast.taggers.linear.vector_features import (
 )
 from onomast.taggers.linear.viterbi import ViterbiDecoder
 from onomast.taggers.model_folder import seal, unseal
+from onomast.taggers.self_training import self_train
 from onomast.taggers.training_corpus import augmented, repeated, with_sources
 from onomast.tags import OUTSIDE, Style, Tag, TagScheme, split_tag
 
@@ -74,7 +75,7 @@ class LinearTagger:
         """Labels and tags. Raises OnomastError before `fit` or `load`."""
         return self._fitted().scheme
 
-    def fit(self, corpus: Corpus, *, checkpoints: Path | None = None) -> History:  # noqa: ARG002 - takes seconds
+    def fit(self, corpus: Corpus, *, checkpoints: Path | None = None) -> History:
         """Learn from `corpus.train` and the sources' sentences, some repeated as [sources] of the recipe says.
 
         Dev sentences and checkpoints are not needed.
@@ -83,6 +84,10 @@ class LinearTagger:
         the whole sentence (CRFsuite cannot sum over unknown tags). Raises DataError for a sentence without any tag,
         RecipeError for parameters or word lists that cannot be used.
         """
+        if self.recipe.self_training.rounds:
+            tagger, history = self_train(self.recipe, corpus, type(self), checkpoints)
+            self._model = tagger._model
+            return history
         began = time.perf_counter()
         if self.recipe.scheme not in _STYLES:
             raise RecipeError(f"{self.recipe.scheme!r} is not possible; known: {', '.join(_STYLES)}", key="scheme")

@@ -26,6 +26,7 @@ from onomast.taggers.neural.ensemble import Ensemble, merged
 from onomast.taggers.neural.heads import Targets, description_of, gold_of, saved_targets, targets_of
 from onomast.taggers.neural.network import Network
 from onomast.taggers.neural.stages import DevEvaluator, StageRunner
+from onomast.taggers.self_training import self_train
 from onomast.taggers.training_corpus import augmented, with_sources
 from onomast.taggers.word_list_baseline import divergence_note, entity_f1, minimum_f1
 from onomast.tags import TagScheme
@@ -63,6 +64,10 @@ class NeuralTagger:
         Sentences without tags but with a sentence label serve `pretrain_epochs` only. Sources are learnt from as the
         recipe says.
         """
+        if self.recipe.self_training.rounds:
+            tagger, history = self_train(self.recipe, corpus, type(self), checkpoints)
+            self._network = tagger.network
+            return history
         began = time.perf_counter()
         corpus, class_only = _training_sentences(corpus, self.recipe)
         dev = () if self.recipe.neural.training.dev == "none" else corpus.dev
