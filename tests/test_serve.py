@@ -269,3 +269,14 @@ def test_says_what_is_wrong_before_it_serves(folder: Path, tmp_path: Path) -> No
         command = [sys.executable, "-m", "onomast.cli", "serve", *map(str, words)]
         ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert ran.returncode == 1 and said in ran.stderr and "Traceback" not in ran.stderr
+
+
+def test_is_a_backend_for_label_studio(server: Server) -> None:
+    config = '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$text"/></View>'
+    assert server("/label-studio/health").json["status"] == "UP"
+    assert server("/label-studio/setup", {}).json["model_version"] == server("/info").json["models"][0]["version"]
+    asked = {"tasks": [{"id": 1, "data": {"text": TEXT}}], "label_config": config}
+    (one,) = server("/label-studio/predict", asked).json["results"]
+    assert [result["value"]["text"] for result in one["result"]][:1] == ["Asha"]
+    for wrong in ({}, [], {**asked, "tasks": [{}]}, {**asked, "label_config": "<"}):
+        assert server("/label-studio/predict", wrong).status == 422

@@ -32,6 +32,7 @@ EXTRAS: Mapping[str, str] = {
     "ray": "ray",
     "onnx": "onnx",
     "onnxruntime": "onnx",
+    "sklearn": "scikit-learn",
     "fastapi": "serve",
     "uvicorn": "serve",
     "prometheus_client": "serve",

@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
 from onomast._version import __version__
+from onomast.apps.serve.label_studio import predictions, read_config, texts_of
 from onomast.apps.serve.messages import Limits, Refused, TagAnswer, TagRequest, parse, results
 from onomast.apps.serve.metrics import Metrics
 from onomast.apps.serve.models import Models, Served
@@ -68,6 +69,7 @@ def new_app(state: State, on_start: Callable[[], Awaitable[None]] | None = None)
     app.add_exception_handler(OnomastError, _refused)
     _add_tagging(app, state)
     _add_observation(app, state)
+    _add_label_studio(app, state)
     _add_pages(app)
     return app
 
@@ -248,6 +250,33 @@ def _add_observation(app: FastAPI, state: State) -> None:
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
         return Response(state.metrics.text(state.workers.waiting), media_type="text/plain; version=0.0.4")
+
+
+def _add_label_studio(app: FastAPI, state: State) -> None:
+    """The ML backend that a Label Studio project is connected to, at http://HOST:PORT/label-studio."""
+
+    @app.get("/label-studio/health", include_in_schema=False)
+    async def health() -> dict[str, str]:
+        return {"status": "UP", "model_class": "onomast"}
+
+    @app.post("/label-studio/setup", include_in_schema=False)
+    async def setup() -> dict[str, str]:
+        return {"model_version": state.models.get(None).version}
+
+    @app.post("/label-studio/predict", include_in_schema=False)
+    async def predict(request: Request) -> Response:
+        body = await _body(request, state.limits.bytes)
+        try:
+            asked = json.loads(body)
+            config = read_config(asked["label_config"])
+            texts = texts_of(asked["tasks"], config)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Refused(422, f"expected tasks and label_config, as Label Studio sends them ({error!r})") from None
+        if len(texts) > state.limits.texts:
+            raise Refused(413, f"{len(texts)} tasks; at most {state.limits.texts} are taken at once")
+        served = state.models.get(None)
+        found = await asyncio.wrap_future(state.workers.submit(served, texts)) if texts else []
+        return JSONResponse({"results": predictions(found, config, served.version)})
 
 
 def _add_pages(app: FastAPI) -> None:
