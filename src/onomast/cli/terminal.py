@@ -18,7 +18,7 @@ import typer
 
 from onomast.errors import EXTRAS, MissingExtra, OnomastError
 
-_RESUMED = (("train",), ("encoder", "train"))  # commands with checkpoints and --resume
+_RESUMED = (("train",), ("encoder", "train"), ("encoder", "adapt"))  # commands with checkpoints and --resume
 _RERUN = (("grid", "run"),)  # commands that go on where they were
 
 

@@ -82,6 +82,16 @@ def copy_encoder(folder: Path, target: Path) -> list[str]:
     return [f"{FOLDER}/{path.name}" for path in kept]
 
 
+def copy_encoder_files(folder: Path, out: Path) -> None:
+    """Copy configuration and tokenizer of an encoder, but not its weights, into a folder, whose weights are removed."""
+    for path in out.glob("model*.safetensors*"):
+        path.unlink()
+    for path in sorted({path for pattern in _WANTED for path in folder.glob(pattern) if path.is_file()}):
+        if not path.name.startswith("model"):
+            with atomic_path(out / path.name) as temporary:
+                shutil.copyfile(path, temporary)
+
+
 def restored_encoder(folder: Path) -> tuple[nn.Module, Any]:
     """The encoder of a tagger's folder, without its weights, and its tokenizer."""
     transformers = _library()

@@ -162,7 +162,7 @@ class MaskedText:
         asked = ids.masked_fill(~chosen, _UNSEEN)
         kind = torch.rand(ids.shape)
         others = torch.randint(self.module.vocabulary, ids.shape)
-        read = torch.where(chosen & (kind < 0.8), self.pieces.tokenizer.mask_token_id, ids)
+        read = torch.where(chosen & (kind < 0.8), self.pieces.mask, ids)  # type: ignore[arg-type]
         read = torch.where(chosen & (kind >= 0.9), others, read)
         return self._framed(read, self.pieces.before, self.pieces.after), self._framed(
             asked, [_UNSEEN] * len(self.pieces.before), [_UNSEEN] * len(self.pieces.after)

@@ -31,6 +31,8 @@ class WordPieces:
         self.before, self.after = framed[:start], framed[start + len(plain) :]
         """Special sub-words around a sentence."""
         self.padding = int(tokenizer.pad_token_id or 0)
+        self.mask: int | None = tokenizer.mask_token_id
+        """Stands for a sub-word that is hidden, where the tokenizer has one."""
 
     def of(self, words: Sequence[str]) -> list[list[int]]:
         """Ids of each word's sub-words, one at least."""

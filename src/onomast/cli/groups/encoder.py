@@ -10,7 +10,9 @@ import typer
 
 from onomast.cli.common import named, say
 
-app = typer.Typer(no_args_is_help=True, help="Pre-trained encoders: learn a small one, make a folder safe to read.")
+app = typer.Typer(
+    no_args_is_help=True, help="Pre-trained encoders: learn a small one, adapt one, make a folder safe to read."
+)
 
 
 class Precision(StrEnum):
@@ -80,3 +82,46 @@ def encoder_train(
     )  # fmt: skip
     hidden = [sentence.tokens for name in exclude or [] for sentence in named(name, None).sentences]
     print(train_encoder(texts_of(files), out, settings, exclude=hidden, resume=resume, say=say))
+
+
+@app.command("adapt")
+def encoder_adapt(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The encoder: a folder, or a name on the hub.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="RAW...", help="Raw text or labelled files; yor=FILE and yor=FILE2 are one language."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.")],
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="Drop the sentences of this test file.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Of training, 20 without --steps; the learning rate falls by the time used.")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Batches, instead of minutes: the same on every machine.")] = 0,
+    vocabulary: Annotated[int, typer.Option(help="Sub-words that are predicted, at most.")] = 30_000,
+    batch: Annotated[int, typer.Option(help="Sub-words in a batch.")] = 2048,
+    rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 3e-4,
+    smoothing: Annotated[float, typer.Option(help="Languages by size to this power; 0: all alike.")] = 0.7,
+    script: Annotated[str, typer.Option(help="Convert the text into this script, such as deva.")] = "",
+    precision: Annotated[
+        Precision, typer.Option(help="Of the products; auto: bf16 where there are instructions for it.")
+    ] = Precision.auto,
+    threads: Annotated[int, typer.Option(help="Processor threads.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints in DIR.")] = False,
+) -> None:
+    """Let an encoder read raw text of your language before a tagger uses it: `--encoder DIR` of `onomast train`.
+
+    onomast encoder adapt intfloat/multilingual-e5-small yor.txt.gz ibo.txt.gz --exclude test.conll --out encoder
+    """
+    from onomast.pretrained.adapt import AdaptationSettings, adapt_encoder
+    from onomast.pretrained.train import texts_of
+
+    limit = minutes if minutes is not None else 0.0 if steps else 20.0
+    settings = AdaptationSettings(
+        steps=steps, minutes=limit, vocabulary=vocabulary, batch=batch, rate=rate, smoothing=smoothing, script=script,
+        precision=precision.value, threads=threads, seed=seed,
+    )  # fmt: skip
+    hidden = [sentence.tokens for name in exclude or [] for sentence in named(name, None).sentences]
+    print(adapt_encoder(model, texts_of(files), out, settings, exclude=hidden, resume=resume, say=say))
