@@ -15,7 +15,7 @@ import pytest
 from onomast.corpus import Corpus
 from onomast.errors import ModelError, OnomastError
 from onomast.recipe import read_recipe
-from onomast.sentence import Sentence
+from onomast.sentence import Sentence, Trigger
 from onomast.tagger import Tagger
 from onomast.taggers.registry import load_tagger, new_tagger
 from onomast.tags import Span, faults, tags_of
@@ -38,6 +38,8 @@ class Case:
     """The family of a tiny pre-trained encoder, if the recipe needs one."""
     sources: bool = False
     """Whether the recipe needs other languages' sentences."""
+    triggers: bool = False
+    """Whether the recipe needs sentences with entity triggers."""
     exported: bool = False
     """Whether the tagger is exported as ONNX after training."""
 
@@ -70,6 +72,15 @@ def transformer(recipe: str, family: str, **more: str) -> Case:
     return replace(case, changes=changes, needs="transformers", encoder=family)
 
 
+def tmn(members: str = "1", **triggers: str) -> Case:
+    """A narrow Trigger Matching Network; `triggers` are fields of neural.triggers."""
+    changes = {"epochs": "10", "width": "12", "hops": "3", "learning_rate": "0.01", **triggers}
+    words = {name: value if value[0].isdigit() or value == "true" else f'"{value}"' for name, value in changes.items()}
+    settings = {f"neural__triggers__{name}": value for name, value in words.items()}
+    case = neural("tmn", neural__training__optimizer='"adam"', neural__ensemble_size=members, **settings)
+    return replace(case, triggers=True)
+
+
 def linear(recipe: str, algorithm: str = "lbfgs", scheme: str = "iobes") -> Case:
     """Penalties so small that eight sentences can be learnt by heart."""
     changes = {"linear.c1": "0", "linear.c2": "0.001", "linear.algorithm": algorithm, "scheme": scheme}
@@ -100,6 +111,10 @@ RECIPES = {
     "transfer": neural("transfer"),
     "transfer-vectors": replace(neural("transfer-vectors"), vectors="neural.words.vectors"),
     "small-vectors": replace(neural("small-vectors"), vectors="neural.words.vectors"),
+    "tmn": tmn(),
+    "tmn, as published": tmn(lstm="separate", examples="trigger", merge="true"),
+    "tmn, random": tmn(kind="random", nearest="3"),
+    "tmn, two members": tmn(lstm="separate", merge="true", members="2"),
     "crosslingual": neural("crosslingual", neural__training__learning_rate="1.0"),
     "transformer, bert": transformer("transformer", "bert"),
     "transformer-crf, xlm-roberta": transformer("transformer-crf", "xlm-roberta"),
@@ -110,6 +125,7 @@ RECIPES = {
     "progressive": replace(transformer("progressive", "xlm-roberta", stage=QUICK_CHAIN), sources=True),
 }
 NOT_EXPORTED = ("transformer, deberta-v2", "transformer-crf, slow")  # test_export.py: refused with the reason
+NOT_EXPORTED += tuple(name for name in RECIPES if name.startswith("tmn"))  # test_triggers.py: likewise
 CASES = {  # the exported tagger follows the one that it is made of, which is then trained once for both
     name: replace(case, exported=exported)
     for recipe, case in RECIPES.items()
@@ -147,8 +163,14 @@ def sentence(text: str) -> Sentence:
     return Sentence(tuple(tokens), tags_of(spans, len(tokens)), pos, label="long" if len(tokens) > 7 else "short")
 
 
+def explained(one: Sentence) -> Sentence:
+    """The sentence with a trigger for each entity of it: the words outside all entities, where there are any."""
+    outside = tuple(index for index, tag in enumerate(one.tags or ()) if tag == "O")[:2]
+    triggers = [Trigger((span.start, span.end), outside) for span in one.spans]
+    return replace(one, triggers=tuple(triggers) if outside else ())
+
+
 SENTENCES = tuple(sentence(text) for text in TEXTS)
-CORPUS = Corpus("eight", SENTENCES)
 SOURCES = (Corpus("far", SENTENCES[3:4] + SENTENCES[6:]), Corpus("near", SENTENCES[:3]))
 UNSEEN = (
     sentence("[PER Baraka Mwangi] lives in [LOC Mombasa]"),
@@ -161,7 +183,9 @@ UNSEEN = (
 def trained(case: Case) -> Tagger:
     pytest.importorskip(case.needs)
     tagger = new_tagger(read_recipe(case.recipe, case.changes))
-    tagger.fit(replace(CORPUS, sources=SOURCES) if case.sources else CORPUS)
+    sources = SOURCES if case.sources else ()
+    train = tuple(map(explained, SENTENCES)) if case.triggers else SENTENCES
+    tagger.fit(Corpus("eight", train, sources=sources))
     return tagger
 
 

@@ -223,6 +223,36 @@ class Pretrained:
 
 
 @dataclass(frozen=True)
+class Triggers:
+    """The Trigger Matching Network (Lin et al. 2020): learns from words that explain an entity. Off by default."""
+
+    kind: Literal["none", "annotated", "random"] = "none"
+    """`annotated`: the triggers that the training sentences carry (format `triggers`). `random`: each moved to a random
+    place of its sentence, a control."""
+    epochs: int = 20
+    """Of stage 1, which learns the vectors of triggers and sentences; [neural.training] is stage 2, the tagger."""
+    learning_rate: float = 0.001
+    """Of stage 1, Adam."""
+    width: int = 100
+    """Width of the vectors of triggers and sentences, and of the attention to them."""
+    hops: int = 25
+    """Hops of the structured self-attention that pools words into such a vector; their mean is taken."""
+    margin: float = 1.0
+    """Distance from which on a trigger and a sentence that do not belong together cost nothing."""
+    lstm: Literal["shared", "separate"] = "shared"
+    """`shared` (the paper): stage 2 goes on with the encoder of stage 1, and finds triggers with it as it then is.
+    `separate` (the published code): stage 2 starts a new one, and triggers are found with that of stage 1."""
+    examples: Literal["sentence", "trigger"] = "sentence"
+    """What stage 2 shows once an epoch. `sentence` (the paper): each sentence, the mean of its triggers as query.
+    `trigger` (the published code): each sentence once for each of its triggers, with that as query."""
+    nearest: int = 1
+    """Tagging: the query is the mean of so many training triggers, those nearest to the sentence."""
+    merge: bool = False
+    """Triggers of equal words become one, their mean; those for which stage 1 sees several labels are left out (the
+    published code)."""
+
+
+@dataclass(frozen=True)
 class EntityHead:
     """Predicts the entity tags."""
 
@@ -406,6 +436,7 @@ class Neural:
     encoder: LSTMSettings = dataclasses.field(default_factory=LSTMSettings)
     context: Context = dataclasses.field(default_factory=Context)
     pretrained: Pretrained = dataclasses.field(default_factory=Pretrained)
+    triggers: Triggers = dataclasses.field(default_factory=Triggers)
     heads: Heads = dataclasses.field(default_factory=Heads)
     training: Training = dataclasses.field(default_factory=Training)
 

@@ -100,6 +100,11 @@ def read_saved(folder: Path) -> Saved:
         raise ModelError(
             "holds a linear tagger, which needs no export: it runs without PyTorch as it is", folder=folder
         )
+    if recipe.neural.triggers.kind != "none":
+        raise ModelError(
+            "matches sentences with triggers, for which there is no export; tag with the model folder itself",
+            folder=folder,
+        )
     if (folder / TAGGER).is_file():
         raise ModelError("is exported already; expected the folder that `onomast train` wrote", folder=folder)
     tags = unseal(folder, ("recipe.toml", "vocabulary.json", "weights.safetensors"))

@@ -33,6 +33,14 @@ class EncoderBuilder:
 
     def __call__(self) -> Encoder:
         """A new encoder; its first weights are drawn from torch's random state."""
+        if self.recipe.triggers.kind != "none":
+            from onomast.taggers.triggers.encoder import TriggerEncoder
+
+            tagger = self._encoder() if self.recipe.triggers.lstm == "separate" else None
+            return TriggerEncoder(self._encoder(), tagger, self.recipe.triggers)
+        return self._encoder()
+
+    def _encoder(self) -> Encoder:
         if self.recipe.pretrained.model:
             from onomast.taggers.neural.transformer_encoder import TransformerEncoder
 
@@ -101,8 +109,15 @@ class EncoderBuilder:
 
 def saved_encoder(recipe: Neural, vocabulary: Mapping[str, Any], tensors: dict[str, Tensor], folder: Path) -> Encoder:
     """The encoder of a model folder, its weights not yet loaded; removes the encoder's extra tensors from `tensors`."""
+    encoder: Encoder
     if recipe.pretrained.model:
         from onomast.taggers.neural.transformer_encoder import TransformerEncoder
 
-        return TransformerEncoder.saved(recipe, vocabulary, folder)
-    return LSTMEncoder.saved(recipe, vocabulary, tensors, folder)
+        encoder = TransformerEncoder.saved(recipe, vocabulary, folder)
+    else:
+        encoder = LSTMEncoder.saved(recipe, vocabulary, tensors, folder)
+    if recipe.triggers.kind == "none":
+        return encoder
+    from onomast.taggers.triggers.encoder import TriggerEncoder
+
+    return TriggerEncoder.saved(encoder, recipe.triggers, vocabulary)

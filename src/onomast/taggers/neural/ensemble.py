@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from onomast.recipe import Neural, Part
 from onomast.sentence import Sentence
 from onomast.taggers.neural.encoder import Encoder, EncoderState
-from onomast.taggers.neural.lstm_encoder import LSTMEncoder
 from onomast.taggers.neural.network import Network
 from onomast.training.optimizers import ParameterGroup
 
@@ -27,7 +26,7 @@ class Ensemble(nn.Module):
         super().__init__()
         first = encoders[0]
         for encoder in encoders:
-            if isinstance(encoder, LSTMEncoder) and isinstance(first, LSTMEncoder):
+            if hasattr(encoder, "lexicon") and hasattr(first, "lexicon"):
                 encoder.lexicon = first.lexicon  # the first looks words up for all of them
         self.members = nn.ModuleList(encoders)  # type: ignore[arg-type]
         self.width = sum(encoder.width for encoder in encoders)

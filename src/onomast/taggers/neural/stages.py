@@ -17,6 +17,7 @@ from onomast.sentence import Sentence
 from onomast.taggers.neural.heads import Gold, gold_of
 from onomast.taggers.neural.network import Network
 from onomast.taggers.source_batches import SourceBatches, chain_of, sentences_of
+from onomast.taggers.triggers.instances import once_for_each_trigger
 from onomast.training.loop import Task, train
 from onomast.training.optimizers import ParameterGroup
 from onomast.training.precision import product_precision
@@ -81,6 +82,12 @@ class StageRunner:
         """Each is prepared when the one before it has ended."""
         if self.recipe.neural.training.pretrain_epochs:
             yield self._class_pretraining()
+        if self.recipe.neural.triggers.kind != "none":
+            from onomast.taggers.triggers.stage import matching_stage
+
+            matching = matching_stage(self.recipe, self.corpus, self.network)
+            yield _StageTraining(matching.task, matching.settings, "triggers", "triggers")
+            matching.finish()
         stages = chain_of(self.recipe, self.corpus)
         for number, stage in enumerate(stages, start=1):
             self._reset(stage.reset)
@@ -111,6 +118,8 @@ class StageRunner:
         joint = "joint" in stage.corpus and self.corpus.sources
         source_batches = SourceBatches(self.corpus.sources, self.recipe.sources) if joint else None
         sentences = sentences_of(stage, self.corpus)
+        if self.recipe.neural.triggers.kind != "none" and self.recipe.neural.triggers.examples == "trigger":
+            sentences = once_for_each_trigger(sentences)
         task = LabelledTask(
             self.network, sentences, self.evaluator, source_batches=source_batches, precision=settings.precision
         )
@@ -204,6 +213,6 @@ def _fingerprint(recipe: Recipe, corpus: Corpus, class_only: Sequence[Sentence])
     digest = hashlib.sha256(to_toml(recipe).encode())
     sources = (sentence for source in corpus.sources for sentence in source.train)
     for one in (*corpus.train, *corpus.dev, *class_only, *sources):
-        content = (one.tokens, one.tags, one.pos, one.label, one.language, one.unannotated)
+        content = (one.tokens, one.tags, one.pos, one.label, one.language, one.unannotated, *one.triggers)
         digest.update(repr(content).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

@@ -28,6 +28,7 @@ from onomast.taggers.neural.network import Network
 from onomast.taggers.neural.stages import DevEvaluator, StageRunner
 from onomast.taggers.self_training import self_train
 from onomast.taggers.training_corpus import augmented, with_sources
+from onomast.taggers.triggers.instances import with_random_triggers
 from onomast.taggers.word_list_baseline import divergence_note, entity_f1, minimum_f1
 from onomast.tags import TagScheme
 from onomast.training.loop import threads
@@ -215,7 +216,10 @@ def _training_sentences(corpus: Corpus, recipe: Recipe) -> tuple[Corpus, tuple[S
     class_only = tuple(sentence for sentence in corpus.train if sentence.tags is None and sentence.label is not None)
     if not annotated and not corpus.sources:
         raise DataError("no training sentence carries tags; expected at least one", path=corpus.name)
-    corpus = _with_dev(replace(corpus, train=annotated), recipe.neural.training, recipe.seed)
+    corpus = replace(corpus, train=annotated)
+    if recipe.neural.triggers.kind == "random":
+        corpus = with_random_triggers(corpus, recipe.seed)
+    corpus = _with_dev(corpus, recipe.neural.training, recipe.seed)
     return augmented(corpus, recipe, class_only), class_only
 
 
