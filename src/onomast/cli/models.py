@@ -76,8 +76,15 @@ def evaluate(model: Model, test: File, json_: Json = None, html: Html = None, co
 
 def tag(
     model: Model,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Raw text, or a labelled file with --read.")] = "-",
-    out: Annotated[str, typer.Option(metavar="FILE", help="Where to write; - is standard output.")] = "-",
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="FILE...", help="Raw text, or a labelled file with --read.")
+    ] = None,
+    out: Annotated[
+        str, typer.Option(metavar="FILE|DIR", help="Where to write; - is standard output; DIR with --jobs.")
+    ] = "-",
+    jobs: Annotated[
+        int | None, typer.Option(help="Tag many .parquet, .jsonl, .txt files (.gz, .zst) into DIR, N at a time.")
+    ] = None,
     format_: WriteFormat = None,
     read: Annotated[
         str | None, typer.Option(metavar="FORMAT", help="FILE holds tokens: columns, conllu, jsonl ...")
@@ -101,6 +108,14 @@ def tag(
     from onomast.apps.bulk import tag_file
     from onomast.taggers.registry import load_tagger
 
+    if jobs is not None:
+        if format_ is not None or read is not None or columns is not None or segmenter != "unicode":
+            raise typer.BadParameter("--format, --read, --columns and --segmenter do not go with --jobs")
+        _tag_many(model, files or [], out, jobs, text_field, min_confidence)
+        return
+    if len(files or ["-"]) > 1:
+        raise typer.BadParameter("for several files give a folder and a number of processes: --out DIR --jobs 2")
+    file = (files or ["-"])[0]
     if file == "-" and sys.stdin.isatty():
         say("reading text from the terminal; end it with Ctrl-D, or name a FILE")
     counts = tag_file(
@@ -118,6 +133,21 @@ def tag(
     sizes = f"{quantity(counts.sentences, 'sentence')}, {quantity(counts.tokens, 'token')}, {entities}"
     repaired = f"; {quantity(counts.repairs, 'repair')} (`onomast check` lists them)" if counts.repairs else ""
     say(f"{sizes} in {counts.seconds:.1f} s{repaired}")
+
+
+def _tag_many(model: Path, files: list[str], out: str, jobs: int, column: str | None, min_confidence: float) -> None:
+    """`tag --jobs`."""
+    from onomast.apps.shards.run import Job, tag_files
+    from onomast.errors import require
+
+    require("pyarrow", purpose="`onomast tag --jobs`")
+    if out == "-":
+        raise typer.BadParameter("--jobs writes one output for each file; name a folder: --out DIR")
+    job = Job(model, Path(out), column or "text", min_confidence)
+    summary = tag_files(job, [Path(name) for name in files], jobs=jobs)
+    before = f", {summary.skipped} of them done before" if summary.skipped else ""
+    wrong = f"; {quantity(summary.errors, 'row')} with an error (column error)" if summary.errors else ""
+    say(f"{quantity(summary.files, 'file')}{before}: {quantity(summary.rows, 'row')} in {out}{wrong}")
 
 
 def recipes(name: Annotated[str | None, typer.Argument(help="Show this one, with its comments.")] = None) -> None:

@@ -1,0 +1,1 @@
+"""Many files through one tagger: tables and lines of text, each file written exactly once."""
