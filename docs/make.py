@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +90,44 @@ def command_line() -> str:
     return "\n".join(lines)
 
 
+def licences() -> str:
+    """The libraries that Onomast can use, with the licences their authors declare."""
+    lines = [
+        "# Licences",
+        "",
+        "Onomast: Apache-2.0. What it installs, by extra, as the packages themselves declare it. Written by `make docs`;",
+        "`make sbom` lists everything, dependencies of dependencies too. The corpora of `onomast data list` have their own.",
+        "",
+        "| library | extra | licence |",
+        "| --- | --- | --- |",
+    ]
+    wanted = {}
+    for line in metadata.requires("onomast") or ():
+        name = re.split(r"[ \[<>=!~;]", line)[0].lower()
+        extra = re.search(r"extra == ['\"]([\w-]+)['\"]", line)
+        wanted.setdefault(name, extra[1] if extra else "")
+    for name, extra in sorted(wanted.items()):
+        if name != "onomast" and extra not in ("dev", "all"):
+            lines.append(f"| {name} | {extra or '(core)'} | {licence_of(name)} |")
+    return "\n".join([*lines, ""])
+
+
+def licence_of(name: str) -> str:
+    """The licence in a package's metadata, in one line."""
+    try:
+        about = metadata.metadata(name)
+    except metadata.PackageNotFoundError:
+        return "not installed here"
+    classifiers = [
+        line.rpartition(" :: ")[2] for line in about.get_all("Classifier") or () if line.startswith("License")
+    ]
+    given = about.get("License-Expression") or ", ".join(classifiers) or about.get("License") or "not declared"
+    return given.splitlines()[0][:60].replace("|", "/")
+
+
 if __name__ == "__main__":
     (HERE / "reference" / "recipes.md").write_text(recipe_fields(), encoding="utf-8")
     (HERE / "reference" / "cli.md").write_text(command_line(), encoding="utf-8")
+    (HERE / "reference" / "licences.md").write_text(licences(), encoding="utf-8")
     (HERE / "results.md").write_text(results(), encoding="utf-8")
     (HERE.parent / "papers" / "README.md").write_text(papers(), encoding="utf-8")

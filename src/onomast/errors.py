@@ -16,7 +16,6 @@ from pathlib import Path
 
 EXTRAS: Mapping[str, str] = {
     "torch": "neural",
-    "safetensors": "neural",
     "transformers": "transformers",
     "tokenizers": "transformers",
     "huggingface_hub": "transformers",

@@ -38,7 +38,7 @@ def _tagger_class(recipe: Recipe) -> type[Tagger]:
         from onomast.taggers.linear.tagger import LinearTagger
 
         return LinearTagger
-    libraries = ["torch", "safetensors", *(["transformers"] if recipe.neural.pretrained.model else [])]
+    libraries = ["torch", *(["transformers"] if recipe.neural.pretrained.model else [])]
     require(*libraries, purpose=f"the recipe {recipe.name}")
     from onomast.taggers.neural.tagger import NeuralTagger
 
