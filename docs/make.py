@@ -95,8 +95,8 @@ def licences() -> str:
     lines = [
         "# Licences",
         "",
-        "Onomast: Apache-2.0. What it installs, by extra, as the packages themselves declare it. Written by `make docs`;",
-        "`make sbom` lists everything, dependencies of dependencies too. The corpora of `onomast data list` have their own.",
+        "Onomast: Apache-2.0. What it installs, by extra, as the packages declare it. Written by `make docs`;",
+        "`make sbom` lists everything, dependencies of dependencies too. Corpora: see `onomast data list`.",
         "",
         "| library | extra | licence |",
         "| --- | --- | --- |",

@@ -16,6 +16,7 @@ import pytest
 
 import onomast
 from onomast.apps.inputs import read_labelled
+from onomast.apps.raw_vectors import recipe_for
 
 TEXT = "Asha alisafiri kwenda Dodoma.  😀 Jana alirudi Nairobi kwa Juma."
 
@@ -160,6 +161,33 @@ def test_notes_are_logged_and_nothing_is_printed(
     with caplog.at_level(logging.INFO, "onomast"):
         read_labelled("sample:swahili-news/train")
     assert "150 sentences" in caplog.text
+
+
+def test_too_little_raw_text_is_named_and_the_safer_recipe_trained(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("gensim")
+    raw = tmp_path / "raw.txt"
+    raw.write_text("Asha alifika Dodoma.\nJuma alilala Mombasa.\n" * 50, encoding="utf-8")
+    model = onomast.train("sample:swahili-news/train", raw=raw, recipe="small-vectors", budget=40)
+    assert model.recipe.name == "crf-fasttext"
+    assert "the raw text has 400 words" in caplog.text and "57,000 to 109,000 words" in caplog.text
+    assert "training crf-fasttext instead of small-vectors" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words", "changes", "expected"),
+    [
+        ("small-vectors", 199_999, {}, "crf-fasttext"),
+        ("small-vectors", 200_000, {}, "small-vectors"),
+        ("small-vectors", 60_000, {"neural.training.epochs": "3"}, "small-vectors"),
+        ("transfer-vectors", 60_000, {}, "transfer-vectors"),
+    ],
+)
+def test_the_recipe_depends_on_the_amount_of_raw_text(
+    recipe: str, words: int, changes: dict[str, str], expected: str
+) -> None:
+    assert recipe_for(recipe, words, changes) == expected
 
 
 def test_the_command_of_the_model_card_can_be_pasted(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from onomast.apps.inputs import Labelled, name_of, read_labelled, split_of
 from onomast.apps.model_card import read_known, write_card, write_known
+from onomast.apps.raw_vectors import learn_vectors, recipe_for
 from onomast.corpus import Corpus
 from onomast.data.catalogue import resolve
 from onomast.data.named_files import read_named_text, repair_counts
@@ -231,7 +232,13 @@ def _final_recipe(options: TrainingOptions, corpus: Corpus) -> Recipe:
         return recipe  # the raw text is for self-training, or a stage of mlm, alone
     if not wanted and recipe.tagger == "linear":
         raise unused_vectors()
-    vectors = _raw_vectors(options, corpus, recipe.script) if options.raw else Path(options.vectors or "")
+    vectors = Path(options.vectors or "")
+    if options.raw:
+        checkpoints = options.out / "checkpoints"
+        learnt = learn_vectors(options.raw, checkpoints, corpus, seed=options.seed, script=recipe.script)
+        vectors = learnt.path
+        options = replace(options, recipe=recipe_for(options.recipe, learnt.words, options.changes))
+        recipe = _read_relabelled(options, changes)
     key = "linear.features.vectors" if recipe.tagger == "linear" else "neural.words.vectors"
     return _read_relabelled(options, {**changes, key: json.dumps(str(vectors.resolve()))})
 
@@ -263,17 +270,3 @@ def _read_relabelled(options: TrainingOptions, changes: Mapping[str, str]) -> Re
     """The recipe with `changes`, and the user's new names of labels on top of its own."""
     recipe = read_recipe(options.recipe, changes)
     return replace(recipe, labels={**recipe.labels, **options.relabel})
-
-
-def _raw_vectors(options: TrainingOptions, corpus: Corpus, script: str) -> Path:
-    """Vectors learnt from `--raw`, without the sentences of the test and dev files."""
-    from onomast.vectors.train import train_vectors
-
-    path = options.out / "checkpoints" / "vectors.bin"
-    if path.is_file():
-        return path
-    hidden = [sentence.tokens for sentence in (*corpus.test, *corpus.dev)]
-    files = [resolve(name) for name in options.raw]
-    summary = train_vectors(files, path, exclude=hidden, seed=options.seed, script=script)
-    logger.info("vectors of %s: %s", ", ".join(options.raw), summary)
-    return path
