@@ -1,4 +1,4 @@
-"""The README's commands do what they say, in the order in which they stand there."""
+"""The commands and code of the README and of the documentation do what they say, in the order in which they stand there."""
 
 from __future__ import annotations
 
@@ -8,30 +8,83 @@ import subprocess
 import sys
 from pathlib import Path
 
-README = Path(__file__).parent.parent / "README.md"
-MAY_FIND_FAULTS = "onomast check"  # its exit status says whether it found something
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
 
 
-def test_commands_and_code_run(tmp_path: Path) -> None:
+def run(command: str | list[str], folder: Path) -> str:
+    done = subprocess.run(
+        command, shell=isinstance(command, str), cwd=folder, env=ENVIRONMENT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"{command}\n{done.stderr}"
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+def python_of(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_commands_and_code_of_the_readme_run(tmp_path: Path) -> None:
     text = README.read_text(encoding="utf-8")
     commands = [line.strip() for line in text.splitlines() if re.match(r" {4}(onomast|echo) ", line)]
-    commands = [command for command in commands if "data:" not in command and "FILE" not in command]
-    assert len(commands) >= 7
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    assert len(commands) == 4
     for command in commands:
-        done = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)
-        allowed = (0, 1) if command.startswith(MAY_FIND_FAULTS) else (0,)
-        assert done.returncode in allowed, f"{command}\n{done.stderr}"
-        assert "Traceback" not in done.stderr
+        run(command, tmp_path)
     assert (tmp_path / "report.html").is_file()
-    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        assert "f1" in done.stdout
+    (code,) = python_of(README)
+    assert "f1 0." in run([sys.executable, "-c", code], tmp_path)
+
+
+def test_the_readme_shows_what_tag_prints(tmp_path: Path) -> None:
+    run("onomast train sample:swahili-news --out model", tmp_path)
+    printed = run('echo "Asha alisafiri kwenda Dodoma." | onomast tag model', tmp_path)
+    shown = re.findall(r"```json\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert shown == [printed]
+
+
+@pytest.mark.parametrize("name", ["tutorial.md", "how-to/python.md"])
+def test_commands_and_code_of_the_documentation_run(name: str, tmp_path: Path) -> None:
+    page = ROOT / "docs" / name
+    (tmp_path / "LICENSE").write_text("Asha alirudi Dodoma.\n", encoding="utf-8")
+    for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        for command in block.splitlines():
+            if not command.startswith("pip "):
+                run(command, tmp_path)
+    for code in python_of(page):
+        run([sys.executable, "-c", code], tmp_path)
 
 
 def test_make_targets_of_the_readme_exist() -> None:
-    made = set(re.findall(r"^([a-z-]+):", (README.parent / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    assert set(re.findall(r"^ {4}make ([a-z-]+)", README.read_text(encoding="utf-8"), re.MULTILINE)) <= made
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"^ {4}make ([a-z-]+)", README.read_text(encoding="utf-8"), re.MULTILINE)) <= targets
+
+
+def test_every_page_is_in_the_menu_of_the_site() -> None:
+    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    assert {page for page in pages if page not in menu} == set()
+
+
+@pytest.mark.slow
+def test_the_site_builds_strictly_loads_nothing_from_elsewhere_and_a_broken_link_fails(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir"]
+    run([*build, str(tmp_path / "site"), "--config-file", str(ROOT / "mkdocs.yml")], tmp_path)
+    home = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    assert not re.findall(r"<(?:script|img|link)[^>]+(?:src|href)=\"?https?://", home)
+    for name in ("mkdocs.yml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs", "papers", "benchmarks", "src"):
+        (tmp_path / "copy").mkdir(exist_ok=True)
+        if name == "docs":
+            subprocess.run(["cp", "-r", ROOT / name, tmp_path / "copy"], check=True)
+        else:
+            (tmp_path / "copy" / name).symlink_to(ROOT / name)
+    page = tmp_path / "copy" / "docs" / "tutorial.md"
+    page.write_text(page.read_text(encoding="utf-8") + "\n[broken](how-to/no-such-page.md)\n", encoding="utf-8")
+    done = subprocess.run(
+        [*build, str(tmp_path / "broken")], cwd=tmp_path / "copy", env=ENVIRONMENT, capture_output=True, text=True
+    )
+    assert done.returncode != 0 and "no-such-page.md" in done.stderr

@@ -51,8 +51,8 @@ def recipe_for(recipe: str, words: int, changes: Mapping[str, str]) -> str:
         return recipe
     logger.warning(
         "the raw text has %s words; below %s word vectors may lower F1: with 57,000 to 109,000 words small-vectors "
-        "lost 1.6 to 8.9 F1 against crf, with 200,000 it gained 4.2 to 6.2; see docs/how-to/raw-text.md; give more text, or "
-        "vectors learnt elsewhere with --vectors FILE",
+        "lost 1.6 to 8.9 F1 against crf, with 200,000 it gained 4.2 to 6.2 (see docs/how-to/raw-text.md); give "
+        "more text, or vectors learnt elsewhere with --vectors FILE",
         f"{words:,}", f"{ENOUGH:,}",
     )  # fmt: skip
     safer = SAFER.get(recipe, recipe)
