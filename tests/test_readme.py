@@ -1,4 +1,4 @@
-"""The commands and code of the README and of the documentation do what they say, in the order in which they stand there."""
+"""The commands and code of the README and the documentation do what they say, in their order."""
 
 from __future__ import annotations
 
@@ -61,6 +61,13 @@ def test_commands_and_code_of_the_documentation_run(name: str, tmp_path: Path) -
 def test_make_targets_of_the_readme_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert set(re.findall(r"^ {4}make ([a-z-]+)", README.read_text(encoding="utf-8"), re.MULTILINE)) <= targets
+
+
+def test_the_files_that_the_overview_names_exist() -> None:
+    text = (ROOT / "docs" / "explanation" / "overview.md").read_text(encoding="utf-8")
+    names = set(re.findall(r"`([a-z_]+(?:/[a-z_]+)*(?:\.py|\.toml|/))`", text)) - {"recipes/"}
+    assert len(names) > 40
+    assert {name for name in names if not (ROOT / "src" / "onomast" / name).exists()} <= {"tests/test_architecture.py"}
 
 
 def test_every_page_is_in_the_menu_of_the_site() -> None:
