@@ -56,6 +56,10 @@ class ContextualVectors:
             found |= self._computed(missing, title)
         return [found[key] for key in keys]
 
+    def release(self) -> None:
+        """Free the memory of the encoder; it is loaded again when it is needed."""
+        self.__dict__.pop("encoder", None)
+
     def flush(self) -> None:
         """Write what is computed but not written yet."""
         if self.remembers:
@@ -96,16 +100,16 @@ class ContextualVectors:
                     found |= {key: rows for key in block if (rows := self.cache.get(key)) is not None}
                 left = [key for key in block if key not in found]
                 if left:
-                    made = dict(zip(left, self.encoder([missing[key] for key in left]), strict=True))
-                    found |= made
+                    computed = dict(zip(left, self.encoder([missing[key] for key in left]), strict=True))
                     if self.remembers:
-                        self.cache.put(made)
+                        self.cache.put(computed)  # not held here as well: once written, they are mapped
+                    else:
+                        found |= computed
                 done += sum(len(missing[key]) for key in block)
                 advance(done, f"{done:,} of {total:,} words")
         if len(blocks) > 2:
             self.flush()
-            found |= {key: rows for key in found if (rows := self.cache.get(key)) is not None}  # mapped, not held
-        return found
+        return found | {key: rows for key in missing if key not in found and (rows := self.cache.get(key)) is not None}
 
 
 def _key(words: Words) -> bytes:

@@ -91,6 +91,7 @@ class EncoderBuilder:
         vectors = new_vectors(self.recipe.context)
         vectors.of([sentence.tokens for sentence in (*self.learnt, *self.dev)])
         vectors.flush()
+        vectors.release()
         return vectors
 
     def notes(self) -> list[str]:
