@@ -250,5 +250,8 @@ def test_every_tab_opens_and_works_on_a_phone(browser: Any, tmp_path: Path) -> N
             page.goto(url.partition("?")[0] + f"#{tab}")
             page.wait_for_selector("main .card")
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), tab
+            if tab == "mistakes":
+                page.click("text=Compare the tagger with your labels")
+                page.frame_locator("iframe").locator("text=F1").first.wait_for(timeout=60_000)
     context.close()
     assert not faults

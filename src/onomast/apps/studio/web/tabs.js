@@ -77,8 +77,8 @@ function Suspects({ state, refresh, say }) {
     ${found && found.searched && !rows.length && html`<p>No suspect is left.</p>`}
     <ul class="plain">${rows.slice(0, 50).map((one) => html`<li key=${`${one.id} ${one.start}`}>
       <p dir="auto">${one.words.slice(Math.max(0, one.start - 8), one.start).join(" ")} <strong>${one.words.slice(one.start, one.end).join(" ")}</strong> ${one.words.slice(one.end, one.end + 8).join(" ")}</p>
-      <div class="row"><span>now: <bdi>${one.given === "O" ? "no label" : one.given}</bdi></span><span>tagger: <bdi>${one.suggestion === "O" ? "no label" : one.suggestion}</bdi> (${percent(one.suspicion)} sure that it is wrong)</span>
-        <button onClick=${() => decide(one, false)}>Accept</button><button onClick=${() => decide(one, true)}>Keep</button><a class="button" href=${`#label/${one.id}`}>Open</a></div></li>`)}</ul></section>`;
+      <p class="quiet">Your label: <bdi>${one.given === "O" ? "none" : one.given}</bdi>, to which the tagger gives ${percent(1 - one.suspicion)}. It would say: <bdi>${one.suggestion === "O" ? "none" : one.suggestion}</bdi>.</p>
+      <div class="row"><button onClick=${() => decide(one, false)}>Accept</button><button onClick=${() => decide(one, true)}>Keep</button><a class="button" href=${`#label/${one.id}`}>Open</a></div></li>`)}</ul></section>`;
 }
 
 function Try({ state, say }) {
