@@ -1,4 +1,4 @@
-"""Take the pictures of docs/how-to/studio.md: a real run of the studio, from a text file to a tagger, labelled by keyboard.
+"""Take the pictures of docs/how-to/studio.md: a real run, from a text file to a tagger, labelled by keyboard.
 
     python docs/studio_pictures.py
 

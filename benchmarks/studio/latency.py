@@ -20,6 +20,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent / "tests")]
 from pages import write_page  # noqa: E402
+
 from studio_browser import Keyboard, chromium, studio  # noqa: E402
 
 NUMBER, KEYS = 10_000, 100

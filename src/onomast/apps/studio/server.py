@@ -34,8 +34,8 @@ _KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".
 _PAGES = ("index.html", "style.css", "app.js", "label.js", "data.js", "tabs.js", "text.js", "api.js", "ui.js")
 _VENDOR = ("preact.mjs", "hooks.mjs", "htm.mjs")
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; "
-    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 # The report is a page with a script of its own: it gets no origin, so it can reach nothing of the studio.
 _REPORT_POLICY = (
