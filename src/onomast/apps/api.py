@@ -39,6 +39,7 @@ def train(
     relabel: Mapping[str, str] | None = None,
     set: Mapping[str, Any] | None = None,
     columns: str | None = None,
+    until: int | None = None,
     resume: bool = False,
     force: bool = False,
 ) -> Model:
@@ -65,6 +66,7 @@ def train(
         relabel: new names of the sources' labels, such as `{"NEP": "PER"}`; `""`: not annotated.
         set: fields of the recipe to change, such as `{"linear.c2": 0.5}`.
         columns: names of the columns of column files, such as `"token pos tag"`; found out by themselves otherwise.
+        until: the last line of `train` that is read, for a file that is labelled up to there.
         resume: go on from the checkpoints that an interrupted training left in `out`.
         force: replace a model that `out` already holds.
 
@@ -80,7 +82,7 @@ def train(
         train=_named(train), out=folder, recipe=str(recipe), dev=_named(dev), test=_named(test), budget=budget,
         sources=tuple(map(_named, _several(source))), relabel=dict(relabel or {}), vectors=_named(vectors),
         raw=tuple(map(str, _several(raw))), encoder=_named(encoder), seed=seed, resume=resume, force=force,
-        columns=columns, changes=_as_text(set or {}),
+        columns=columns, until=until, changes=_as_text(set or {}),
     )  # fmt: skip
     return _trained(options, is_temporary=out is None)
 

@@ -42,22 +42,26 @@ def read_labelled(
     language: str | None = None,
     orphan: Orphan = "conlleval",
     split: Split | None = None,
+    until: int | None = None,
 ) -> Reading:
     """Read labelled data and log how it was understood and what was repaired.
 
-    `split` is the part taken of a `Corpus`, or of a corpus that is named without a split. Raises DataError.
+    `split` is the part taken of a `Corpus`, or of a corpus that is named without a split; `until` is the last line that
+    is read. Raises DataError.
     """
     if isinstance(data, Corpus):
         return _reading(data.name, getattr(data, split or "train"))
     if isinstance(data, str | Path):
         name = str(data)
         name = splits_of(name).get(split or "", name)
-        reading = read_named(name, columns=columns, orphan=orphan, language=language)
+        reading = read_named(name, columns=columns, orphan=orphan, language=language, until=until)
     elif _is_sentences(data):
         return _reading("sentences in memory", tuple(data))
     else:
         reading, name = _read_table(data, ReadOptions(language=language, orphan=orphan)), "table"
     logger.info("%s: %s; %s", name, quantity(len(reading.sentences), "sentence"), reading.guess)
+    for warning in reading.warnings:
+        logger.warning("%s", warning)
     hint = f" (`onomast check {name}` lists them)" if isinstance(data, str | Path) else ""
     for kind, number in repair_counts(reading).items():
         logger.warning("%s: %s of kind %s%s", name, quantity(number, "repair"), kind, hint)

@@ -16,7 +16,7 @@ from onomast.apps.model_card import read_known, write_card, write_known
 from onomast.apps.raw_vectors import learn_vectors, recipe_for
 from onomast.corpus import Corpus
 from onomast.data.catalogue import resolve
-from onomast.data.named_files import read_named_text, repair_counts
+from onomast.data.named_files import read_named_text, repair_counts, require_understood_tags
 from onomast.data.transfer.label_alignment import align
 from onomast.errors import DataError, ModelError, RecipeError, quantity
 from onomast.recipe import Recipe, encoder_field, read_recipe
@@ -61,6 +61,8 @@ class TrainingOptions:
     force: bool = False
     """Replace a model that `out` already holds."""
     columns: str | None = None
+    until: int | None = None
+    """Last line of `train` that is read."""
 
 
 @dataclass(frozen=True)
@@ -184,8 +186,12 @@ def _fit(options: TrainingOptions, recipe: Recipe, corpus: Corpus, checkpoints: 
 def _read_corpus(options: TrainingOptions) -> Corpus:
     """The target's sentences, and the sources as they are; a sentence without a language gets its source's name."""
 
-    def sentences(data: Labelled | None, split: Any = "train") -> tuple[Sentence, ...]:
-        return () if data is None else read_labelled(data, columns=options.columns, split=split).sentences
+    def sentences(data: Labelled | None, split: Any = "train", until: int | None = None) -> tuple[Sentence, ...]:
+        if data is None:
+            return ()
+        reading = read_labelled(data, columns=options.columns, split=split, until=until)
+        require_understood_tags(reading)
+        return reading.sentences
 
     if options.train is None and not options.sources:
         raise DataError("there is nothing to train on; give TRAIN, or --source FILE for a tagger of sources alone")
@@ -194,7 +200,11 @@ def _read_corpus(options: TrainingOptions) -> Corpus:
             "there is no --source; expected one, as --relabel renames the labels of sources only; "
             "give --source FILE, or rename those of TRAIN in the file"
         )
-    corpus = Corpus(name_of(options.train) or "sources", sentences(options.train), sentences(options.dev, "dev"))
+    corpus = Corpus(
+        name_of(options.train) or "sources",
+        sentences(options.train, until=options.until),
+        sentences(options.dev, "dev"),
+    )
     if options.budget is not None:
         corpus = corpus.sample(options.budget, options.seed)
         logger.info("budget: %s sentences of %s (seed %s), dev included", options.budget, corpus.name, options.seed)

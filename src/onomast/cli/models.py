@@ -44,6 +44,9 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints in DIR.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the model that DIR already holds.")] = False,
     columns: Columns = None,
+    until: Annotated[
+        int | None, typer.Option(metavar="LINE", help="Read TRAIN up to this line, where the rest is not labelled yet.")
+    ] = None,
 ) -> None:
     """Train a tagger on labelled sentences, save it in DIR, and score it on --test.
 
@@ -56,7 +59,7 @@ def train(
         train=train_file, out=out, recipe=recipe, dev=dev, test=test, budget=budget, sources=tuple(source or ()),
         relabel=parse_relabel(",".join(relabel or [])), vectors=vectors, raw=tuple(raw or ()), encoder=encoder,
         with_encoder=with_encoder,
-        changes=_changes(set_ or []), seed=seed, resume=resume, force=force, columns=columns,
+        changes=_changes(set_ or []), seed=seed, resume=resume, force=force, columns=columns, until=until,
     )  # fmt: skip
     trained = training.train(options)
     say(f"trained in {trained.history.seconds:.1f} s; saved in {out}")

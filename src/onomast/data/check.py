@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from onomast.data.completeness import is_too_long, split_at_full_stops, unlabelled_stretches
 from onomast.data.formats.registry import Reading, write
 from onomast.data.input_file import REPAIR_KINDS
 from onomast.errors import quantity
@@ -20,6 +21,8 @@ _SHOWN_LINES = 5
 
 KINDS: Mapping[str, str] = {
     **REPAIR_KINDS,
+    "long-sentence": "sentences without end: the blank lines between them seem to be lost",
+    "unlabelled-stretch": "a long run of sentences without an entity: they may not be labelled",
     "rare-label": f"labels with fewer than {RARE} entities: too few to learn or to score",
     "duplicate": "sentences that occur more than once in a file",
     "leaked": "sentences that stand in two of the files: scores on them mean nothing",
@@ -29,7 +32,7 @@ KINDS: Mapping[str, str] = {
 }
 
 
-HINTS = frozenset({"rare-label", "duplicate", "inconsistent-mention", "unlabelled-mention"})
+HINTS = frozenset({"unlabelled-stretch", "rare-label", "duplicate", "inconsistent-mention", "unlabelled-mention"})
 """Kinds that may be as their authors want them: worth a look, but no errors."""
 
 
@@ -57,6 +60,7 @@ def check(readings: Sequence[Reading]) -> list[Finding]:
     found: list[Finding] = []
     for reading in readings:
         found += _repairs(reading)
+        found += _whole_file(reading)
         found += _rare_labels(reading)
         found += _duplicates(reading)
     found += _leaks(readings)
@@ -101,18 +105,34 @@ def fix(reading: Reading, out: Path) -> list[str]:
     What reading mends is mended: tags, invisible characters, columns, borders. What only a person can decide
     (duplicates, leaks, contradictions) stays.
     """
-    write(reading.sentences, out, style=reading.style or "iob2")
+    parts = [split_at_full_stops(one) if is_too_long(one) else [one] for one in reading.sentences]
+    sentences = [sentence for part in parts for sentence in part]
+    write(sentences, out, style=reading.style or "iob2")
     lines = [
+        f"{one.source}: a sentence of {len(one):,} tokens became {len(part):,} sentences"
+        for one, part in zip(reading.sentences, parts, strict=True)
+        if len(part) > 1
+    ]
+    lines += [
         f"{reading.path}:{repair.line}: {repair.kind}: {repair.before!r} became {repair.after!r}"
         for repair in reading.repairs
     ]
-    return [*lines, f"wrote {out}: {len(reading.sentences):,} sentences, {len(reading.repairs):,} changes"]
+    return [*lines, f"wrote {out}: {len(sentences):,} sentences, {len(lines):,} changes"]
 
 
 def _repairs(reading: Reading) -> Iterator[Finding]:
     for repair in reading.repairs:
         detail = f"read as {repair.after!r}"
         yield Finding(repair.kind, f"{reading.path}:{repair.line}", _visible(repair.before), detail)
+
+
+def _whole_file(reading: Reading) -> Iterator[Finding]:
+    for sentence in reading.sentences:
+        if is_too_long(sentence):
+            detail = f"{len(sentence):,} tokens; `onomast check {reading.path} --fix OUT` splits it at full stops"
+            yield Finding("long-sentence", sentence.source or reading.path, _text(sentence), detail)
+    for warning in unlabelled_stretches(reading.path, reading.sentences):
+        yield Finding("unlabelled-stretch", reading.path, warning.partition(": ")[2])
 
 
 def _rare_labels(reading: Reading) -> Iterator[Finding]:

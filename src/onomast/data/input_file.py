@@ -47,6 +47,7 @@ _EXPORT = "export the table as CSV (or the text as .txt), or unzip the file"
 REPAIR_KINDS: Mapping[str, str] = {
     "illegal-tag": "a tag that may not stand where it does, such as I- after O, or an entity that is not closed",
     "malformed-tag": "a tag that is none: no prefix, no label, the first letter lost",
+    "doubtful-tag": "a tag of no scheme whose label no other tag has: it was taken for a label of its own",
     "invisible-character": "a zero-width character or white space inside a tag",
     "missing-column": "a row with too few columns: its tag is unknown",
     "extra-column": "a row with too many columns",
@@ -103,8 +104,9 @@ class ReadLog:
 class InputFile:
     """One open file, or standard input for "-". Raises DataError for everything that keeps it from being read."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, until: int | None = None) -> None:
         self.path = path
+        self._until = until
         self.name = "standard input" if path == STANDARD_INPUT else path
         self.encoding = "UTF-8"
         self._handle: BinaryIO | None = None
@@ -226,7 +228,7 @@ class InputFile:
 
     def _texts(self) -> Iterator[str]:
         if self._lines is None:
-            self._lines = self._decoded()
+            self._lines = islice(self._decoded(), self._until)
         return self._lines
 
     def _decoded(self) -> Iterator[str]:

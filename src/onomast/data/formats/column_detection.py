@@ -14,10 +14,12 @@ from onomast.data.formats.column_layout import (
     DELIMITERS,
     DOCUMENT,
     PREFIXED,
+    SUFFIXED,
     ColumnLayout,
     directive,
     is_blank,
     is_comment,
+    joined_tag,
     split_row,
 )
 from onomast.data.formats.tag_repair import OUTSIDE_WORDS, UNKNOWN, guess_spelling
@@ -26,6 +28,7 @@ from onomast.errors import DataError
 
 SAMPLE_LINES = 2_000
 ENOUGH_LINES = 20_000
+_FEWEST_ROWS = 10  # with tags, for a file whose tags stop
 # What header rows and CoNLL dialects call the columns.
 _HEADERS = {
     **dict.fromkeys(("token", "tokens", "word", "words", "form", "text"), "token"),
@@ -67,9 +70,10 @@ def layout_of(lines: Sequence[str], options: ReadOptions, file: InputFile) -> Co
     """The layout that these lines show; `source` names the file in errors."""
     lines = [*takewhile(lambda line: directive(line) is None, lines)]
     errors: list[DataError] = []
-    for delimiter in DELIMITERS:
-        rows = _Rows(lines, delimiter)
-        if rows.width < 2:
+    ways = [(delimiter, False) for delimiter in DELIMITERS] + [("\t", True), (" ", True)]
+    for delimiter, is_tag_split in ways:
+        rows = _Rows(lines, delimiter, is_tag_split=is_tag_split)
+        if rows.width < 2 or (is_tag_split and rows.width > 3):
             continue
         try:
             layout = _layout(file, options, rows)
@@ -92,12 +96,17 @@ def sample_size(lines: Sequence[str]) -> int:
 class _Rows:
     """The sample, cut at one delimiter: only rows of the commonest width count."""
 
-    def __init__(self, lines: Sequence[str], delimiter: str, width: int = 0) -> None:
+    def __init__(self, lines: Sequence[str], delimiter: str, width: int = 0, *, is_tag_split: bool = False) -> None:
         self.delimiter = delimiter
+        self.is_tag_split = is_tag_split
         widths: Counter[int] = Counter()
         cut: list[list[str] | None] = []
         for line in lines:
             fields = None if is_blank(line) else split_row(line, delimiter)
+            if fields is not None and not any(field.strip() for field in fields):
+                fields = None  # such as `;` in a CSV file
+            if is_tag_split and fields is not None:
+                fields = joined_tag(fields)
             cut.append(fields)
             if fields is not None and not (line.startswith("#") and is_comment(line)):
                 widths[len(fields)] += 1
@@ -160,7 +169,8 @@ def _layout(file: InputFile, options: ReadOptions, rows: _Rows) -> ColumnLayout 
     languages: tuple[str, ...] = ()
     if "language" not in columns:
         languages = _languages(rows.column(columns.index("token")))
-    return ColumnLayout(rows.delimiter, columns, guess_spelling(rows.tags(tag), options.style), header, languages)
+    spelling = guess_spelling(rows.tags(tag), options.style)
+    return ColumnLayout(rows.delimiter, columns, spelling, header, rows.is_tag_split, languages)
 
 
 def _is_header(rows: _Rows, tag: int | None) -> bool:
@@ -209,6 +219,8 @@ def _strength(values: Sequence[str]) -> int:
     matches = [match for match in map(PREFIXED.match, counted) if match is not None]
     prefixed = sum(counted[match.string] for match in matches)
     whole = outside or any(match[1] for match in matches)
+    if outside and not matches:
+        prefixed = sum(number for value, number in counted.items() if SUFFIXED.match(value))
     if prefixed and whole and (outside + prefixed) >= 0.7 * len(values):
         return 3
     if outside == len(values):
@@ -313,10 +325,27 @@ def _first(lines: Sequence[str]) -> str:
     return next((line for line in lines if not is_blank(line) and not is_comment(line)), "")[:80]
 
 
+def _where_tags_stop(lines: Sequence[str]) -> str | None:
+    """What to tell someone whose rows have a tag up to a line, and none after it."""
+    for delimiter in DELIMITERS:
+        rows = [(number, len(split_row(line, delimiter))) for number, line in enumerate(lines, 1) if not is_blank(line)]
+        first = next((place for place, (_, width) in enumerate(rows) if width < 2), 0)
+        if first >= _FEWEST_ROWS and all(width < 2 for _, width in rows[first:]) and first < len(rows):
+            return (
+                f"the tag column stops at line {rows[first][0]}: {first:,} rows before it have a tag, no row after it; "
+                "expected a tag on every line; label the rest, or give --until "
+                f"{rows[first][0] - 1} to use what is labelled, or write _ as the tag of what is not"
+            )
+    return None
+
+
 def _no_tags(lines: Sequence[str]) -> str:
     """What to tell someone whose file shows no tag column."""
     if "\r" in lines[0] and len(lines) == 1:
         return "lines end in carriage returns (old Mac); convert them to line feeds"
+    stop = _where_tags_stop(lines)
+    if stop is not None:
+        return stop
     return (
         f"no column holds entity tags; the first line is {_first(lines)!r}; expected a token and its tag on each line "
         '(B-PER, I-PER, O), or name the columns: --columns "token pos tag"'

@@ -12,7 +12,9 @@ from onomast.tags import STYLES, Style
 DOCUMENT = "-DOCSTART-"
 COLUMN_NAMES = ("token", "pos", "tag", "label", "language", "id", "sentence", "ignore")
 DELIMITERS = {"\t": "tabs", " ": "spaces", ",": "commas", ";": "semicolons", "|": "bars"}
-PREFIXED = re.compile(r"([BIESLUMbieslum][-_:/|.#]).+|-\w", re.DOTALL)  # or a tag that lost its first letter
+PREFIXED = re.compile(r"([BIESLUMbieslum][-_:/|.# ]).+|-\w", re.DOTALL)  # or a tag that lost its first letter
+_LETTERS = frozenset("BIESLUM")
+SUFFIXED = re.compile(r"[^\W\d_]\S*[-_:/|.#][BIESLUM]\Z")  # the label first: LOC-B
 _DIRECTIVE = re.compile(r"# columns = ([a-z ]+) \(([a-z0-9]+)\)\Z")
 _COMMENT = re.compile(r"#+\s|#+$|#\s*[\w.-]+\s*[=:]")
 
@@ -26,6 +28,8 @@ class ColumnLayout:
     spelling: Spelling | None
     """None: there is no tag column, or all of it is `_`."""
     header: bool = False
+    is_tag_split: bool = False
+    """Does the delimiter stand inside of tags, as in `token B LOC`?"""
     languages: tuple[str, ...] = ()
     """Codes that stand before tokens, as `en:` does."""
 
@@ -48,6 +52,13 @@ def split_row(line: str, delimiter: str) -> list[str]:
         except (csv.Error, StopIteration):
             return line.split(delimiter)
     return line.split(delimiter)
+
+
+def joined_tag(fields: list[str]) -> list[str]:
+    """The fields of a row with `B` and `LOC` at its end as one, `B LOC`; `O` with an empty field after it as `O`."""
+    if len(fields) > 2 and fields[-2] in _LETTERS and fields[-1]:
+        return [*fields[:-2], f"{fields[-2]} {fields[-1]}"]
+    return fields[:-1] if len(fields) > 2 and fields[-2] == "O" and not fields[-1] else fields
 
 
 def directive(line: str) -> tuple[tuple[str, ...], Style] | None:

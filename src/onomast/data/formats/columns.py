@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from onomast.data.formats.column_detection import ENOUGH_LINES, SAMPLE_LINES, detect, layout_of, sample_size
@@ -17,6 +18,7 @@ from onomast.data.formats.column_layout import (
     directive,
     is_blank,
     is_comment,
+    joined_tag,
     split_row,
 )
 from onomast.data.formats.tag_repair import UNKNOWN, Spelling, TagRepairer
@@ -80,9 +82,11 @@ class ColumnReader:
             layout = self._layout
             simple = layout.delimiter == "\t" or (layout.delimiter != " " and '"' not in line)
             fields = line.split(layout.delimiter) if simple else split_row(line, layout.delimiter)
+            if layout.is_tag_split:
+                fields = joined_tag(fields)
             odd = len(fields) != len(layout.columns) or not fields[self._token] or not fields[self._tag]
             if odd or line[0] == "#":
-                if is_blank(line):
+                if is_blank(line) or not any(field.strip() for field in fields):
                     yield from self._flushed()
                     continue
                 mended = self._odd(number, line, fields)
@@ -274,6 +278,8 @@ def _reads_well(head: Sequence[tuple[Sentence, list[str]]], columns: Sequence[st
         found = layout_of(lines, ReadOptions(), InputFile(path))
     except DataError:
         return False
+    if found.spelling is not None:
+        found = replace(found, spelling=replace(found.spelling, labels=frozenset()))
     return found == ColumnLayout("\t", tuple(columns), Spelling(style=style))
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from onomast.data.completeness import long_sentences, unlabelled_stretches
 from onomast.data.formats.annotation_tools import write_doccano, write_label_studio, write_prodigy
 from onomast.data.formats.brat import is_brat, read_brat, write_brat
 from onomast.data.formats.columns import read_columns, write_columns
@@ -44,6 +45,11 @@ class Reading:
     """How the file was understood, in one line."""
     repairs: tuple[Repair, ...]
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What may be wrong with the file as a whole: stretches without labels, sentences without end."""
+        return (*unlabelled_stretches(self.path, self.sentences), *long_sentences(self.path, self.sentences))
+
 
 def read_file(
     path: str | Path,
@@ -53,16 +59,18 @@ def read_file(
     style: Style | None = None,
     orphan: Orphan = "conlleval",
     language: str | None = None,
+    until: int | None = None,
 ) -> Reading:
     """Read a whole labelled file ("-": standard input), and say how it was understood and what was mended.
 
     `format` (a name of READERS), `columns` (such as "token pos tag") and `style` are found out where they are None;
-    `orphan` is what becomes of tags that no legal sequence contains; `language` is that of sentences that name none.
+    `orphan` is what becomes of tags that no legal sequence contains; `language` is that of sentences that name none;
+    `until` is the last line that is read, for files that are labelled up to there (brat, Parquet and DocBin: all).
     Raises DataError: no such file, not UTF-8, empty, no tags, or two equally good ways to read it.
     """
     repairs: list[Repair] = []
     log = ReadLog(repairs.append)
-    file = InputFile(str(path))
+    file = InputFile(str(path), until)
     options = ReadOptions(_column_names(columns), style, orphan, language)
     with _opened(file, format) as name:
         sentences = tuple(READERS[name](file, options, log))

@@ -19,7 +19,7 @@ from onomast.tags import OUTSIDE, Orphan, Style, Tag, Tags, convert, faults, gue
 
 UNKNOWN = "_"  # what a tag column holds for a token that is not annotated
 OUTSIDE_WORDS = (OUTSIDE, "o", "NoLabel", "OTHER", "Other", "other", "NONE", "None", "none", "OUTSIDE", "outside")
-_SEPARATORS = ("-", "_", ":", "/", "|", ".", "#")
+_SEPARATORS = ("-", "_", ":", "/", "|", ".", "#", " ")
 # Every prefix letter, as its meaning in IOBES.
 _MEANING = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S"}
 # Marks in place of `B-` and so on, until a tag is mended:
@@ -40,6 +40,10 @@ class Spelling:
     style: Style = "iob2"
     lower: bool = False
     """Are the prefixes small letters?"""
+    is_reversed: bool = False
+    """Does the prefix come after the label, as in `LOC-B`?"""
+    labels: frozenset[str] = frozenset()
+    """Labels of the tags by which the spelling was guessed."""
 
     @property
     def words(self) -> str:
@@ -47,6 +51,8 @@ class Spelling:
         said = "labels without prefix" if self.separator is None else f"tags {self.style.upper()}"
         if self.separator not in (None, "-"):
             said += " written together" if not self.separator else f" with {self.separator!r} between prefix and label"
+        if self.is_reversed:
+            said += ", the label first"
         return said if self.outside == OUTSIDE else f"{said}, {self.outside} for O"
 
 
@@ -61,13 +67,28 @@ def guess_spelling(sentences: Sequence[Sequence[str | None]], style: Style | Non
     if lower:
         counted = Counter({tag[0].upper() + tag[1:]: number for tag, number in counted.items()})
     separator = None if style == "io" and not _is_prefixed(counted, "-") else _separator(counted)
+    is_reversed = False
+    if separator is None and style != "io":
+        turned = Counter({_turned(tag): number for tag, number in counted.items()})
+        if all(tag[-1:].isupper() and tag[-2:-1] in _SEPARATORS for tag in counted):
+            separator, is_reversed = _separator(turned), True
     if separator is None:
         return Spelling(None, outside, "io")
-    spelling = Spelling(separator, outside, style or "iobes", lower)
+    spelling = Spelling(separator, outside, style or "iobes", lower, is_reversed)
     if style is None:
         known = _without_slips([[_known(tag, spelling) for tag in tags] for tags in sentences])
         spelling = replace(spelling, style=next(iter(guess_style(known)), "iobes"))
-    return spelling
+    return replace(spelling, labels=_labels(counted, spelling))
+
+
+def _turned(tag: str) -> str:
+    """`LOC-B` -> `B-LOC`."""
+    return tag[-1:] + tag[-2:-1] + tag[:-2]
+
+
+def _labels(counted: Counter[str], spelling: Spelling) -> frozenset[str]:
+    tags = [_canonical(_visible(tag), spelling) for tag in counted]
+    return frozenset(tag[2:] for tag in tags if tag is not None and tag[1:2] == "-" and tag[0] not in _BROKEN)
 
 
 def _without_slips(sentences: list[list[Tag]]) -> list[list[Tag]]:
@@ -84,7 +105,9 @@ def _known(tag: str | None, spelling: Spelling) -> Tag:
     made = None if tag is None else _canonical(_visible(tag), spelling)
     if tag is None or made is None or made[0] in _BROKEN:
         return None
-    return made if made == OUTSIDE else _visible(tag)[0].upper() + made[1:]
+    if made == OUTSIDE:
+        return made
+    return (_visible(tag)[-1] if spelling.is_reversed else _visible(tag)[0].upper()) + made[1:]
 
 
 def _is_prefixed(counted: Counter[str], separator: str) -> int:
@@ -125,14 +148,31 @@ def _canonical(tag: str, spelling: Spelling) -> Tag:
     separator = spelling.separator
     if separator is None:
         return f"I-{tag}"
+    if spelling.is_reversed and tag[-2:-1] == separator:
+        tag = _turned(tag)
     prefix, label = (tag[0], tag[len(separator) + 1 :]) if tag[1:].startswith(separator) else ("", tag)
     if spelling.lower:
         prefix = prefix.upper()
     if prefix in _MEANING:
         return f"{_own_prefix(_MEANING[prefix], spelling.style)}-{label}" if label else None
+    almost = _almost(tag, spelling)
+    if almost is not None:
+        return almost
     if prefix and separator and prefix.isalpha() and prefix.isupper():
         return _FOREIGN + tag
     return _BARE + (tag.removeprefix(separator) or tag)
+
+
+def _almost(tag: str, spelling: Spelling) -> Tag:
+    """A tag of another spelling than the file's: `B_LOC`, `b-loc`, `LOC-B` beside `B-LOC`; None if it is none of them.
+
+    Its label has to be one of the file's, but for small letters.
+    """
+    known = {label.casefold(): label for label in spelling.labels}
+    for prefix, separator, label in ((tag[:1], tag[1:2], tag[2:]), (tag[-1:], tag[-2:-1], tag[:-2])):
+        if separator in _SEPARATORS and prefix.upper() in _MEANING and label.casefold() in known:
+            return f"{_own_prefix(_MEANING[prefix.upper()], spelling.style)}-{known[label.casefold()]}"
+    return None
 
 
 def _own_prefix(meaning: str, style: Style) -> str:
@@ -144,7 +184,22 @@ def _own_prefix(meaning: str, style: Style) -> str:
 
 def _is_own(tag: Tag, raw: str, spelling: Spelling) -> bool:
     """Has the raw tag a prefix of the file's style, or none because none has?"""
-    return tag == OUTSIDE or spelling.separator is None or raw[:1].upper() == str(tag)[0]
+    if tag == OUTSIDE or spelling.separator is None:
+        return True
+    return raw[-1:] == str(tag)[0] if spelling.is_reversed else raw[:1].upper() == str(tag)[0]
+
+
+def _is_written_so(tag: Tag, raw: str, spelling: Spelling) -> bool:
+    """Is the raw tag spelled as the file spells its tags?"""
+    if tag in (None, OUTSIDE) or spelling.separator is None:
+        return True
+    label = str(tag)[2:]
+    return (
+        raw[:-2] == label
+        if spelling.is_reversed
+        else raw[1 + len(spelling.separator) :] == label
+        and (raw[1:].startswith(spelling.separator) and (spelling.lower or raw[:1].isupper()))
+    )
 
 
 @dataclass
@@ -200,6 +255,7 @@ class TagRepairer:
             whole = raw in (None, UNKNOWN)
         else:
             whole = tag[0] not in _BROKEN and raw == _visible(raw or "") and _is_own(tag, raw or "", self._spelling)
+            whole = whole and _is_written_so(tag, raw or "", self._spelling)
         if not whole or faults((None, before, tag, None), style):
             return None
         return converted((before, tag), style, "conlleval")[1], self._row(tag)
@@ -217,11 +273,14 @@ class TagRepairer:
             if tag is not None and tag[0] == _FOREIGN:
                 raise self._foreign(seen, lines[index])
             if tag is not None and tag[0] == _BARE:
-                kinds[index] = "malformed-tag"
+                is_known = tag[1:] in self._spelling.labels or tag[1:] in {str(own)[2:] for own in self._rows}
+                kinds[index] = "malformed-tag" if is_known else "doubtful-tag"
                 tag = self._by_context(seen, tag[1:], raw[index - 1] if index else None, tags)
             elif tag is None:
                 if seen != UNKNOWN:
                     kinds[index] = "malformed-tag" if seen else "missing-column"
+            elif not _is_written_so(tag, seen, self._spelling):
+                kinds[index] = "malformed-tag"
             elif not _is_own(tag, seen, self._spelling):
                 kinds.setdefault(index, "illegal-tag")
             tags.append(tag)
