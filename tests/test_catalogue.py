@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -63,6 +65,7 @@ class Handler(BaseHTTPRequestHandler):
 
     stall = threading.Event()
     halfway = threading.Event()
+    fault = ""
 
     def do_GET(self) -> None:
         content = PATHS.get(self.path)
@@ -70,8 +73,22 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
+        length = {"endless": None, "wrong": "many"}.get(Handler.fault, str(len(content)))
+        if length is not None:
+            self.send_header("Content-Length", length)
         self.end_headers()
+        if Handler.fault == "endless":
+            with suppress(OSError):
+                for _ in range(10_000):
+                    self.wfile.write(b"x" * 10_000)
+            return
+        if Handler.fault == "slow":
+            with suppress(OSError):
+                for place in range(len(content)):
+                    self.wfile.write(content[place : place + 1])
+                    self.wfile.flush()
+                    time.sleep(0.1)
+            return
         if Handler.stall.is_set():
             self.wfile.write(content[: len(content) // 2])
             self.wfile.flush()
@@ -89,6 +106,7 @@ class Handler(BaseHTTPRequestHandler):
 def server() -> Iterator[str]:
     Handler.stall.clear()
     Handler.halfway.clear()
+    Handler.fault = ""
     running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=running.serve_forever, args=(0.02,))
     thread.start()
@@ -226,6 +244,43 @@ def test_a_server_that_stops_half_way_leaves_nothing(
     with pytest.raises(DataError, match="cannot be downloaded"):
         catalogue.fetch("pairs/coast/train")
     assert files_under(tmp_path / "cache") == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("endless", "sends more than [0-9,]+ bytes, its size in the catalogue"),
+        ("slow", "sent [0-9,]+ of [0-9,]+ bytes in 1 s; expected 1000 kB/s or more"),
+    ],
+)
+def test_a_server_that_does_not_behave_is_not_waited_for(
+    fault: str, message: str, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "RAW_FILES", server)
+    monkeypatch.setattr(catalogue, "_SECONDS", 0.6)
+    monkeypatch.setattr(catalogue, "_SLOWEST", 1_000_000)
+    Handler.fault = fault
+    began = time.monotonic()
+    with pytest.raises(DataError, match=message):
+        catalogue.fetch("pairs/coast/train")
+    assert time.monotonic() - began < 20
+    assert files_under(tmp_path / "cache") == []
+
+
+def test_a_content_length_that_is_no_number_does_no_harm(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "RAW_FILES", server)
+    Handler.fault = "wrong"
+    catalogue.fetch("pairs/coast/train")
+    assert files_under(tmp_path / "cache") == ["pairs/coast/train.txt"]
+
+
+def test_two_fetches_at_once_both_succeed(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "RAW_FILES", server)
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(lambda _: catalogue.fetch("pairs/coast/train"), range(24)))
+    assert len(set(folders)) == 1 and files_under(tmp_path / "cache") == ["pairs/coast/train.txt"]
 
 
 def test_killed_half_way_nothing_has_the_files_name_and_the_next_fetch_leaves_no_rest(

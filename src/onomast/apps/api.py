@@ -70,8 +70,7 @@ def train(
         resume: go on from the checkpoints that an interrupted training left in `out`.
         force: replace a model that `out` already holds.
 
-    Raises:
-        DataError, RecipeError, ModelError, MissingExtra: what is wrong with the data, the recipe, `out`, the libraries.
+    Raises DataError, RecipeError, ModelError, MissingExtra: what is wrong with data, recipe, `out`, libraries.
 
     Notes go to the logger `onomast`: `logging.basicConfig(level=logging.INFO)` shows them.
     """

@@ -6,12 +6,15 @@ What is known of each stands in catalogue.toml; no corpus is shipped but the sam
 from __future__ import annotations
 
 import difflib
+import glob
 import hashlib
 import os
+import secrets
 import shutil
+import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,7 +29,10 @@ _CATALOGUE = Path(__file__).with_name("catalogue.toml")
 _SAMPLES = Path(__file__).parent.parent / "samples"
 _SPLITS = {"val": "dev", "valid": "dev", "validation": "dev", "devel": "dev", "eval": "dev"}
 _NOT_CORPORA = ("languages", "samples")  # tables of the catalogue
-_SECONDS = 30  # without an answer from the server
+_SECONDS = 30  # without an answer from the server, and in all for a small file
+_SLOWEST = 10_000  # bytes a second that are waited for
+_BLOCK = 1 << 14  # bytes written at once
+_LONG = 3600  # seconds after which a part of a file is nobody's
 
 
 @dataclass(frozen=True)
@@ -319,7 +325,7 @@ def _fetch_file(
         )
     with _checked(target, file.sha256, name) as partial:
         if mirror is None:
-            _download(str(file.url), partial, name, advance)
+            _download(str(file.url), partial, file.bytes, name, advance)
             return
         try:
             shutil.copyfile(mirror / corpus.name / file.path, partial)
@@ -333,16 +339,20 @@ def _fetch_file(
 def _checked(target: Path, sha256: str, name: str) -> Iterator[Path]:
     """Yield a path to write; it becomes `target` if what was written has this SHA-256.
 
-    Its name is fixed: what a killed process left there is overwritten by the next.
+    Each process has its own; what a killed one left is removed by the next.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
+    for old in target.parent.glob(f".{glob.escape(target.name)}.*.partial"):
+        with suppress(OSError):
+            if not _is_running(old.name.split(".")[-2].partition("-")[0]) or time.time() - old.stat().st_mtime > _LONG:
+                old.unlink()
+    partial = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
         yield partial
-        found = _sha256(partial)
-        if found != sha256:
+        actual = _sha256(partial)
+        if actual != sha256:
             raise DataError(
-                f"the file got has SHA-256 {found[:12]}..., the catalogue says {sha256[:12]}...; it was not kept; "
+                f"the file got has SHA-256 {actual[:12]}..., the catalogue says {sha256[:12]}...; it was not kept; "
                 "try again, or look whether its home has changed",
                 path=name,
             )
@@ -351,43 +361,54 @@ def _checked(target: Path, sha256: str, name: str) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def _download(url: str, path: Path, name: str, advance: Callable[[float], object]) -> None:
-    import pooch
-    import requests
-
+def _is_running(process: str) -> bool:
     try:
-        pooch.HTTPDownloader(progressbar=_Bar(advance), timeout=_SECONDS)(url, str(path), None)
+        os.kill(int(process), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _download(url: str, path: Path, size: int, name: str, advance: Callable[[float], object]) -> None:
+    """Write the answer of a server. Raises DataError where it is larger than it should be, slow, or does not answer."""
+    import requests
+    import urllib3
+
+    limit = _SECONDS + size / _SLOWEST
+    began = time.monotonic()
+    try:
+        with requests.get(url, stream=True, timeout=_SECONDS) as answer, path.open("wb") as out:
+            answer.raise_for_status()
+            done = 0
+            for block in iter(lambda: answer.raw.read1(_BLOCK, decode_content=True), b""):
+                done += out.write(block)
+                if done > size:
+                    raise DataError(
+                        f"{url} sends more than {size:,} bytes, its size in the catalogue; it was not kept; "
+                        "look whether its home has changed",
+                        path=name,
+                    )
+                if time.monotonic() - began > limit:
+                    raise DataError(
+                        f"{url} sent {done:,} of {size:,} bytes in {limit:.0f} s; expected {_SLOWEST // 1000} kB/s or "
+                        "more; try again later, or set ONOMAST_DATA to a folder that holds the corpora",
+                        path=name,
+                    )
+                advance(done)
     except requests.HTTPError as error:
-        if error.response is not None:
-            error.response.close()
         raise DataError(f"{url}: {error}", path=name) from None
-    except requests.RequestException as error:
+    except (
+        requests.RequestException,
+        urllib3.exceptions.HTTPError,
+        ValueError,
+    ) as error:
         raise DataError(
             f"cannot be downloaded from {url} ({type(error).__name__}): is there a network? set ONOMAST_DATA to a "
             "folder that holds the corpora",
             path=name,
         ) from None
-
-
-class _Bar:
-    """What pooch asks of a progress bar."""
-
-    def __init__(self, advance: Callable[[float], object]) -> None:
-        self.total = 0
-        self._done = 0
-        self._advance = advance
-
-    def update(self, number: int) -> None:
-        """`number` more bytes have come."""
-        self._done += number
-        self._advance(self._done)
-
-    def reset(self) -> None:
-        """Count from 0 again; pooch does so at the end, and then reports the whole."""
-        self._done = 0
-
-    def close(self) -> None:
-        """Nothing to close."""
 
 
 def _sha256(path: Path) -> str:
