@@ -45,8 +45,7 @@ def train(
 ) -> Model:
     """Train a tagger on labelled sentences, save it, and score it on the test data.
 
-    >>> model = onomast.train("train.conll", test="test.conll", out="model")
-    >>> model.entities("Asha alisafiri kwenda Dodoma.")
+    >>> onomast.train("train.conll", test="test.conll", out="model").entities("Asha alisafiri kwenda Dodoma.")
 
     Labelled data is a path, `sample:NAME[/SPLIT]` (shipped), `data:NAME[/SPLIT]` (public), a list of `Sentence`, a
     `Corpus`, or a table (pandas, polars, `datasets`) of `tokens` and `ner_tags`, or of `text` and `entities`.
@@ -61,8 +60,8 @@ def train(
         raw: files of raw text, one or several: word vectors are learnt from them first.
         vectors: a file of word vectors (fastText, GloVe, word2vec).
         encoder: a pre-trained encoder, for recipes that have one: a folder or a name on the hub.
-        budget: use only so many sentences of `train` (a seeded shuffle), dev sentences included.
-        seed: of that shuffle, and of training.
+        budget: use only so many sentences of `train` (a shuffle by `seed`), dev sentences included.
+        seed: of everything random.
         relabel: new names of the sources' labels, such as `{"NEP": "PER"}`; `""`: not annotated.
         set: fields of the recipe to change, such as `{"linear.c2": 0.5}`.
         columns: names of the columns of column files, such as `"token pos tag"`; found out by themselves otherwise.
