@@ -482,3 +482,19 @@ rest_sentences = 5
     assert sizes == [16, 5]
     assert cells[0].identity != cells[1].identity
     assert "rest_sentences" not in cells[0].parts  # rows from before there was this field stay valid
+
+
+def test_a_dry_run_scales_from_runs_of_another_size_and_says_so(tmp_path: Path) -> None:
+    """20 and 40 sentences: CRFsuite takes about twice as long; with --full twice the iterations, again twice."""
+    text = SMALL + "[full]\nset = { linear.max_iterations = 10 }\n"
+    path = written(tmp_path, text)
+    small = [cell for cell in cells_of(read_grid(path), tmp_path) if cell.size == 20 and cell.seed == 0]
+    with appending(tmp_path / "results.jsonl") as append:
+        for cell in small:
+            append(_row(cell, {"status": "done", "seconds": {"total": 100}, "sentences": {"labelled": 20}}))
+    lines = list(describe(plan_of(path, Order()), Order()))
+    assert [line.partition(": ")[2] for line in lines[:-1]] == [
+        "about 3 min (scaled from other runs)",
+        "about 2 min",
+        "about 3 min (scaled from other runs)",
+    ]

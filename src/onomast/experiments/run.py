@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 from onomast.errors import OnomastError, nearest
 from onomast.experiments.cells import Cell, cells_of
 from onomast.experiments.corpora import Learning, checksums, learn_vectors, missing_vectors, vectors_of
+from onomast.experiments.durations import Durations, in_words
 from onomast.experiments.engines import ENGINES, Engine
 from onomast.experiments.grid import Variant, read_grid
 from onomast.experiments.measure import failed, run_cell
@@ -66,45 +66,6 @@ class Ran:
     """Known before."""
 
 
-@dataclass
-class Durations:
-    """Seconds of a cell, from the measured runs that are most like it."""
-
-    measured: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, rows: Sequence[Row]) -> Durations:
-        """Those of all rows that are done."""
-        durations = cls()
-        for row in rows:
-            durations.add(row)
-        return durations
-
-    def add(self, row: Row) -> None:
-        """Learn from one more row."""
-        if row["status"] == "done":
-            coordinates = row["coordinates"]
-            for key in _likenesses(coordinates["row"], coordinates["corpus"], coordinates["size"]):
-                self.measured.setdefault(key, []).append(row["seconds"]["total"])
-
-    def expected(self, cell: Cell) -> float | None:
-        """Seconds; None: nothing like it has been run."""
-        for key in _likenesses(cell.row, cell.corpus, cell.coordinates["size"]):
-            if key in self.measured:
-                return mean(self.measured[key])
-        return None
-
-    def left(self, cells: Sequence[Cell], jobs: int) -> str:
-        """In words: how long these cells take."""
-        known = [seconds for cell in cells if (seconds := self.expected(cell)) is not None]
-        unknown = len(cells) - len(known)
-        if not known:
-            return "time not known yet" if cells else "nothing left"
-        seconds = max(sum(known) / max(min(jobs, len(cells)), 1), max(known))
-        more = f", and {unknown} cells like which nothing has been run" if unknown else ""
-        return f"about {in_words(seconds)} left{more}"
-
-
 def plan_of(path: Path, order: Order) -> Plan:
     """Read the grid and its results. Raises RecipeError, DataError for a file that is not here."""
     if order.engine not in ENGINES:
@@ -130,7 +91,7 @@ def describe(plan: Plan, order: Order) -> Iterator[str]:
     durations = Durations.of(plan.results.rows)
     for place in plan.todo:
         expected = durations.expected(plan.cells[place])
-        yield f"{plan.cells[place]}: {'not known' if expected is None else 'about ' + in_words(expected)}"
+        yield f"{plan.cells[place]}: {'not known' if expected is None else expected}"
     for learning in plan.learnings:
         yield f"to be learnt: {learning}"
     cells = [plan.cells[place] for place in plan.todo]
@@ -164,15 +125,6 @@ def run_grid(path: Path, order: Order, say: Say) -> Ran:
                 done += row["status"] == "done"
                 show(place, row)
     return Ran(done, len(broken), len(plan.cells) - len(plan.todo))
-
-
-def in_words(seconds: float) -> str:
-    """95 -> "2 min"."""
-    if seconds < 60:
-        return f"{seconds:.0f} s" if seconds >= 1 else "1 s"
-    if seconds < 3600:
-        return f"{seconds / 60:.0f} min"
-    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
 
 
 def _learn(plan: Plan, engine: Engine, jobs: int, say: Say) -> dict[Path, str]:
@@ -233,8 +185,3 @@ def _shown(plan: Plan, jobs: int, say: Say) -> Iterator[Callable[[int, Row], Non
         yield show
     if plan.todo:
         say(f"{len(plan.todo)} cells in {in_words(time.monotonic() - began)}")
-
-
-def _likenesses(row: str, corpus: str, size: str) -> tuple[tuple[str, ...], ...]:
-    """From very like to somewhat like."""
-    return (row, corpus, size), (row, "", size), (row, corpus, ""), (row, "", "")
