@@ -26,7 +26,7 @@ from onomast.experiments.grid import read_grid
 from onomast.experiments.measure import run_cell, scores_of
 from onomast.experiments.pretraining import encoder_of, learn_encoder, missing_encoders
 from onomast.experiments.results import appending, pack_counts, read_results, unpack_counts
-from onomast.experiments.run import Order, describe, plan_of, run_grid
+from onomast.experiments.run import RunOptions, describe, plan_of, run_grid
 from onomast.recipe import read_recipe
 from onomast.taggers.registry import new_tagger
 
@@ -217,30 +217,30 @@ def test_counts_survive_as_text() -> None:
 def test_every_cell_is_run_once_and_failures_do_not_stop_the_rest(tmp_path: Path) -> None:
     path = written(tmp_path, SMALL.replace("[20, 40]", "[20, 100000]").replace("seeds = [0, 1]", "seeds = [0]"))
     said: list[str] = []
-    ran = run_grid(path, Order(jobs=2), said.append)
+    ran = run_grid(path, RunOptions(jobs=2), said.append)
     assert (ran.done, ran.failed, ran.before) == (1, 1, 0)
     rows = {row["coordinates"]["size"]: row for row in rows_of(tmp_path)}
     assert rows["20"]["status"] == "done" and rows["20"]["memory_mb"] > 10
     assert rows["20"]["checksums"].keys() == {"sample:swahili-news/train", "sample:swahili-news/test"}
     assert rows["100000"]["status"] == "failed" and "100000 sentences was asked of" in rows["100000"]["error"]
     assert any("FAILED" in line for line in said)
-    again = run_grid(path, Order(), quiet)
+    again = run_grid(path, RunOptions(), quiet)
     assert (again.done, again.failed, again.before) == (0, 1, 2) and len(rows_of(tmp_path)) == 2
-    retried = run_grid(path, Order(failed=True), quiet)
+    retried = run_grid(path, RunOptions(failed=True), quiet)
     assert (retried.done, retried.failed, len(rows_of(tmp_path))) == (0, 1, 3)
 
 
 def test_a_dry_run_lists_what_is_left_and_how_long_it_takes(tmp_path: Path) -> None:
     path = written(tmp_path, SMALL)
     cells = cells_of(read_grid(path), tmp_path)
-    lines = list(describe(plan_of(path, Order()), Order()))
+    lines = list(describe(plan_of(path, RunOptions()), RunOptions()))
     assert len(lines) == 5 and lines[-1].startswith("4 cells, 4 to run; time not known yet")
     assert not (tmp_path / "results.jsonl").exists()
     with appending(tmp_path / "results.jsonl") as append:
         for cell, seconds in zip(cells[:2], (100, 300), strict=True):
             outcome = {"status": "done", "seconds": {"total": seconds}}
             append(_row(cell, outcome))
-    lines = list(describe(plan_of(path, Order(jobs=2)), Order(jobs=2)))
+    lines = list(describe(plan_of(path, RunOptions(jobs=2)), RunOptions(jobs=2)))
     assert lines[0].endswith("about 2 min") and lines[1].endswith("about 5 min")
     assert lines[-1] == "4 cells, 2 to run; about 5 min left with 2 at a time"
 
@@ -258,10 +258,10 @@ def test_a_change_of_a_file_makes_its_cells_new(tmp_path: Path) -> None:
     with appending(tmp_path / "results.jsonl") as append:
         for cell in cells_of(read_grid(path), tmp_path):
             append(_row(cell, {"status": "done", "seconds": {"total": 1}}))
-    assert not plan_of(path, Order()).todo
+    assert not plan_of(path, RunOptions()).todo
     with (tmp_path / "train.conll").open("a", encoding="utf-8") as more:
         more.write("\nNairobi\tB-LOC\n")
-    assert len(plan_of(path, Order()).todo) == 4
+    assert len(plan_of(path, RunOptions()).todo) == 4
 
 
 def test_a_killed_run_goes_on_to_the_same_results(tmp_path: Path) -> None:
@@ -281,10 +281,10 @@ def test_a_killed_run_goes_on_to_the_same_results(tmp_path: Path) -> None:
     kept = before[: before.rindex(b"\n") + 1]
     assert 1 <= kept.count(b"\n") < 4
     results.write_bytes(kept + kept[:200])  # a line that the kill tore
-    resumed = run_grid(killed / "grid.toml", Order(jobs=2), quiet)
+    resumed = run_grid(killed / "grid.toml", RunOptions(jobs=2), quiet)
     assert resumed.before == kept.count(b"\n") and resumed.done + resumed.before == 4
     assert results.read_bytes().startswith(kept)
-    run_grid(whole / "grid.toml", Order(), quiet)
+    run_grid(whole / "grid.toml", RunOptions(), quiet)
     assert timeless(rows_of(killed)) == timeless(rows_of(whole))
 
 
@@ -296,7 +296,7 @@ def test_two_runs_of_one_grid_do_not_write_at_once(tmp_path: Path) -> None:
 
 def test_a_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:
     (tmp_path / "results.jsonl").write_text('{"status": "failed"}\n{"sta\n{"status": "failed"}\n', encoding="utf-8")
-    with pytest.raises(OnomastError, match=r"results.jsonl:2: this is no result"):
+    with pytest.raises(OnomastError, match=r"results.jsonl:2: not a row of results"):
         read_results(tmp_path / "results.jsonl")
 
 
@@ -492,7 +492,7 @@ def test_a_dry_run_scales_from_runs_of_another_size_and_says_so(tmp_path: Path) 
     with appending(tmp_path / "results.jsonl") as append:
         for cell in small:
             append(_row(cell, {"status": "done", "seconds": {"total": 100}, "sentences": {"labelled": 20}}))
-    lines = list(describe(plan_of(path, Order()), Order()))
+    lines = list(describe(plan_of(path, RunOptions()), RunOptions()))
     assert [line.partition(": ")[2] for line in lines[:-1]] == [
         "about 3 min (scaled from other runs)",
         "about 2 min",

@@ -44,15 +44,15 @@ def mistakes_of(pair: Pair) -> list[Mistake]:
     candidates = sorted(
         (_distance(one, other), one, other) for one in gold for other in predicted if _shared(one, other) > 0
     )
-    found: list[Mistake] = []
+    mistakes: list[Mistake] = []
     used: set[tuple[str, Span]] = set()
     for _, one, other in candidates:
         if ("gold", one) not in used and ("predicted", other) not in used:
             used |= {("gold", one), ("predicted", other)}
-            found.append(Mistake(_kind(one, other), one, other))
-    found += [Mistake("missed", span, None) for span in gold if ("gold", span) not in used]
-    found += [Mistake("spurious", None, span) for span in predicted if ("predicted", span) not in used]
-    return sorted(found, key=lambda mistake: mistake.gold or mistake.predicted or Span(0, 0, ""))
+            mistakes.append(Mistake(_kind(one, other), one, other))
+    mistakes += [Mistake("missed", span, None) for span in gold if ("gold", span) not in used]
+    mistakes += [Mistake("spurious", None, span) for span in predicted if ("predicted", span) not in used]
+    return sorted(mistakes, key=lambda mistake: mistake.gold or mistake.predicted or Span(0, 0, ""))
 
 
 def count_kinds(mistakes: Sequence[Sequence[Mistake]]) -> dict[Kind, int]:

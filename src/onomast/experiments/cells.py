@@ -68,15 +68,15 @@ class Cell:
         """Names of the files that the run depends on, by what they are for."""
         data = self.data
         sources = tuple(name for name in data.sources if name not in names(data.train))
-        found = {"train": names(data.train), "dev": names(data.dev), "test": names(data.test)}
-        found["sources"] = sources if "sources" in self.use else ()
-        found["raw"] = names(data.raw) if "raw" in self.use else ()
-        found["vectors"] = (data.vectors,) if "vectors" in self.use else ()
-        found["leaked"] = sources if data.leaked == "removed" else ()
+        by_role = {"train": names(data.train), "dev": names(data.dev), "test": names(data.test)}
+        by_role["sources"] = sources if "sources" in self.use else ()
+        by_role["raw"] = names(data.raw) if "raw" in self.use else ()
+        by_role["vectors"] = (data.vectors,) if "vectors" in self.use else ()
+        by_role["leaked"] = sources if data.leaked == "removed" else ()
         if self.uses_encoder:
-            found["encoder"] = tuple(file for _, file in encoder_text(self.encoder))
-            found["hidden"] = tuple(name for one in self.corpora for name in (*names(one.test), *names(one.dev)))
-        return {role: value for role, value in found.items() if value}
+            by_role["encoder"] = tuple(file for _, file in encoder_text(self.encoder))
+            by_role["hidden"] = tuple(name for one in self.corpora for name in (*names(one.test), *names(one.dev)))
+        return {role: value for role, value in by_role.items() if value}
 
     @property
     def uses_encoder(self) -> bool:
@@ -88,7 +88,7 @@ class Cell:
         """All that the result depends on, less the contents of the files; JSON-ready, and free of chosen names."""
         parts = {
             "recipe": tomllib.loads(to_toml(self.recipe)),
-            "files": {role: list(found) for role, found in self.files.items()},
+            "files": {role: list(files) for role, files in self.files.items()},
             "size": self.size,
             "seed": self.seed,
             "columns": self.data.columns,
@@ -131,30 +131,30 @@ def identity(parts: Mapping[str, Any]) -> str:
 
 def cells_of(grid: Grid, folder: Path) -> list[Cell]:
     """Every cell once, seed by seed. Raises RecipeError for a recipe or a change that is wrong, or two equal rows."""
-    found: list[Cell] = []
-    made: dict[str, tuple[str, ...]] = {}
+    all_cells: list[Cell] = []
+    row_names: dict[str, tuple[str, ...]] = {}
     for system, choices in _systems(grid):
         cells = list(_cells_of_system(grid, folder, system, choices))
         combination = (system.name, *(choice.name for choice in choices.values()))
         for row in {cell.row for cell in cells}:
-            if made.setdefault(row, combination) != combination:
+            if row_names.setdefault(row, combination) != combination:
                 raise RecipeError(f"two rows are called {row!r}; give each a name of its own with [[row]]", key="row")
-        found += cells
-    _check_named(grid, found)
+        all_cells += cells
+    _check_named(grid, all_cells)
     order = {name: place for place, name in enumerate([*map(str, grid.seeds)])}
-    unique = {cell.identity: cell for cell in reversed(found)}
-    kept = [cell for cell in found if unique[cell.identity] is cell]
+    unique = {cell.identity: cell for cell in reversed(all_cells)}
+    kept = [cell for cell in all_cells if unique[cell.identity] is cell]
     return sorted(kept, key=lambda cell: order[str(cell.seed)])
 
 
 def encoder_text(settings: EncoderTraining) -> list[tuple[str, str]]:
     """Language and file of each text of [encoder]; the language is empty where the file's name knows it."""
-    found = []
+    texts = []
     for name in settings.text:
         language, equals, file = name.partition("=")
-        told = bool(equals) and "/" not in language and ":" not in language
-        found.append((language, file) if told else ("", name))
-    return found
+        has_language = bool(equals) and "/" not in language and ":" not in language
+        texts.append((language, file) if has_language else ("", name))
+    return texts
 
 
 def size_of(cell: Cell, available: int) -> int:
@@ -230,8 +230,8 @@ def _check_use(grid: Grid, system: System, used: Sequence[Use], data: Data) -> N
     for use in used:
         if use in ("encoder", "untrained"):
             if not grid.encoder.text or {"encoder", "untrained"} <= {*used}:
-                told = "gives both" if grid.encoder.text else "has no text in [encoder]; give it some"
-                raise RecipeError(f"system {system.name!r} uses {use!r}, but the grid {told}")
+                problem = "gives both" if grid.encoder.text else "has no text in [encoder]; give it some"
+                raise RecipeError(f"system {system.name!r} uses {use!r}, but the grid {problem}")
             continue
         own = names(data.train) if use == "sources" else ()
         if use != "rest" and not set(names(getattr(data, use))) - {"", *own}:
@@ -246,8 +246,8 @@ def _check_named(grid: Grid, cells: Sequence[Cell]) -> None:
     rows, sizes = ({cell.coordinates[key] for cell in cells} for key in ("row", "size"))
     if not cells:
         raise RecipeError("everything is left out; expected at least one cell", key="leave_out")
-    for key, found in (("table.baseline", [grid.table.baseline]), ("table.rows", grid.table.rows)):
-        _check_known(key, [name for name in found if name], rows)
+    for key, named in (("table.baseline", [grid.table.baseline]), ("table.rows", grid.table.rows)):
+        _check_known(key, [name for name in named if name], rows)
     _check_known("plot.rows", grid.plot.rows, rows)
     _check_known("plot.corpora", grid.plot.corpora, {cell.corpus for cell in cells})
     _check_known("plot.bars", [grid.plot.bars] if grid.plot.bars else [], sizes)
@@ -261,8 +261,8 @@ def _check_named(grid: Grid, cells: Sequence[Cell]) -> None:
                 _check_known(f"{key}.{name}", [size_label(one) for one in wanted], known)
 
 
-def _check_known(key: str, found: Sequence[str], known: set[str]) -> None:
-    for name in found:
+def _check_known(key: str, named: Sequence[str], known: set[str]) -> None:
+    for name in named:
         if name not in known:
             raise RecipeError(f"there is no {name!r}; {nearest(name, known)}", key=key)
 

@@ -1,4 +1,4 @@
-"""Cell -> what it learns from: sentences of its size, sources, vectors; and the checksums of all files."""
+"""Cell -> its training data: sentences of its size, sources, vectors; and the checksums of all files."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ TEXT_OF = "text:"
 
 
 @dataclass(frozen=True)
-class Learning:
-    """Vectors, or an encoder, to learn before any cell that uses them can be run."""
+class Pretraining:
+    """Vectors, or an encoder, to train before the cells that use them can be run."""
 
     cell: Cell
     path: Path
@@ -52,7 +52,7 @@ def corpus_of(cell: Cell) -> Corpus:
     if data.leaked == "removed":
         test = _without(test, (*train, *dev, *_sentences(cell, cell.files.get("leaked", ()))))
         if not test:
-            raise DataError("every test sentence stands in the training files; nothing is left", path=data.name)
+            raise DataError("every test sentence occurs in the training files, so none is left", path=data.name)
     whole = Corpus(data.name, train, dev, test, _sources(cell))
     budget = size_of(cell, len(train))
     corpus = whole if cell.size == "all" else replace(whole.sample(budget, cell.seed), dev=dev)
@@ -87,15 +87,15 @@ def leaked_of(cell: Cell) -> tuple[Sentence, ...]:
 
 def checksums(cell: Cell) -> dict[str, str]:
     """Of every file the cell depends on: name -> 16 hexadecimal digits. Raises DataError for one that is not here."""
-    found = {}
+    sums = {}
     for name in sorted({name for files in cell.files.values() for name in files} - {TRAINING_TEXT}):
         path = located(name, cell.folder)
         files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
         if not files or not path.exists():
             raise DataError("there is no such file; a grid's paths are relative to its own folder", path=path)
         digests = [_digest(one, one.stat().st_mtime_ns, one.stat().st_size) for one in files]
-        found[name] = digests[0] if path.is_file() else hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
-    return found
+        sums[name] = digests[0] if path.is_file() else hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
+    return sums
 
 
 def located(name: str, folder: Path) -> Path:
@@ -129,13 +129,13 @@ def _wants_vectors(recipe: Recipe) -> bool:
     return uses_vectors(recipe.linear.features)
 
 
-def missing_vectors(cells: Sequence[Cell]) -> list[Learning]:
+def missing_vectors(cells: Sequence[Cell]) -> list[Pretraining]:
     """Vectors to be learnt from raw text, each once."""
     wanted = {path: cell for cell in reversed(cells) if "raw" in cell.use and (path := vectors_of(cell)) is not None}
-    return [Learning(cell, path) for path, cell in reversed(wanted.items()) if not path.is_file()]
+    return [Pretraining(cell, path) for path, cell in reversed(wanted.items()) if not path.is_file()]
 
 
-def learn_vectors(learning: Learning) -> dict[str, Any]:
+def learn_vectors(learning: Pretraining) -> dict[str, Any]:
     """Learn vectors from the raw text of a cell, less its dev and test sentences; a .json beside them says how."""
     from onomast.vectors.train import train_vectors
 
@@ -193,12 +193,12 @@ def _without(test: Sequence[Sentence], known: Sequence[Sentence]) -> tuple[Sente
 
 def _sentences(cell: Cell, files: Sequence[str]) -> tuple[Sentence, ...]:
     """Of these files; `columns` are those of the corpus, not of its sources."""
-    found: list[Sentence] = []
+    sentences: list[Sentence] = []
     for name in files:
         own = any(name in names(part) for part in (cell.data.train, cell.data.dev, cell.data.test))
         columns = cell.data.columns if own else ""
-        found += _read(str(located(name, cell.folder)), language_of(name), columns or None)
-    return tuple(found)
+        sentences += _read(str(located(name, cell.folder)), language_of(name), columns or None)
+    return tuple(sentences)
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""How a running grid looks: a bar with the time left on a terminal, one line for each finished cell everywhere."""
+"""Progress of a running grid: a bar with the time left on a terminal, and one line for each finished cell."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Advance = Callable[[str, str], None]
-"""What has ended, and how long the rest may take."""
+"""Called with a finished cell and the time left, in words."""
 
 
 @contextmanager
@@ -16,12 +16,12 @@ def bar(total: int, left: str, say: Callable[[str], None]) -> Iterator[Advance]:
     if not sys.stderr.isatty() or not total:
         done = 0
 
-        def tell(line: str, left: str) -> None:
+        def print_line(line: str, left: str) -> None:
             nonlocal done
             done += 1
             say(f"{done}/{total} {line}; {left}")
 
-        yield tell
+        yield print_line
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

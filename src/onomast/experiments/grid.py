@@ -100,7 +100,7 @@ class RowName:
 
 
 @dataclass(frozen=True)
-class Theirs:
+class Published:
     """Published numbers, as fractions in [0, 1], of the cells that meet `where`."""
 
     where: Where
@@ -123,7 +123,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableOptions:
     """How the table is laid out."""
 
     scores: tuple[str, ...] = ("f1",)
@@ -139,7 +139,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Picture:
+class FigureOptions:
     """What the pictures show."""
 
     rows: tuple[str, ...] = ()
@@ -210,10 +210,10 @@ class Grid:
     leave_out: tuple[Where, ...] = ()
     """Combinations that are not run; here `seed` can be a condition, too."""
     row: tuple[RowName, ...] = ()
-    theirs: tuple[Theirs, ...] = ()
+    theirs: tuple[Published, ...] = ()
     claim: tuple[Claim, ...] = ()
-    table: Layout = dataclasses.field(default_factory=Layout)
-    plot: Picture = dataclasses.field(default_factory=Picture)
+    table: TableOptions = dataclasses.field(default_factory=TableOptions)
+    plot: FigureOptions = dataclasses.field(default_factory=FigureOptions)
     vectors: VectorTraining = dataclasses.field(default_factory=VectorTraining)
     encoder: EncoderTraining = dataclasses.field(default_factory=EncoderTraining)
     tag_scheme: Style = "iobes"
@@ -263,8 +263,8 @@ def _grid(table: Mapping[str, Any]) -> Grid:
     grid = from_table(Grid, table)
     grid = dataclasses.replace(grid, corpus=tuple(one for data in grid.corpus for one in _written_out(data)))
     _require(bool(grid.system and grid.corpus and grid.seeds), "expected a [[system]], a [[corpus]] and a seed")
-    for kind, found in (("corpus", grid.corpus), ("system", grid.system), ("axis", grid.axis)):
-        _require_distinct(kind, [block.name for block in found])
+    for kind, blocks in (("corpus", grid.corpus), ("system", grid.system), ("axis", grid.axis)):
+        _require_distinct(kind, [block.name for block in blocks])
     for axis in grid.axis:
         _require_distinct(f"axis {axis.name!r}: value", [value.name for value in axis.value])
         _require(axis.name not in ("system", "corpus", "size", "row", "seed"), f"no axis can be called {axis.name!r}")
@@ -350,13 +350,13 @@ def _require(condition: bool, message: str) -> None:
         raise RecipeError(message)
 
 
-def _require_distinct(kind: str, found: list[str]) -> None:
-    for name in found:
-        _require(found.count(name) == 1, f"{kind} {name!r} stands there twice; expected distinct names")
+def _require_distinct(kind: str, names: list[str]) -> None:
+    for name in names:
+        _require(names.count(name) == 1, f"{kind} {name!r} is there twice; expected distinct names")
 
 
-def _require_known(key: str, found: Iterable[str], known: Iterable[str]) -> None:
+def _require_known(key: str, names: Iterable[str], known: Iterable[str]) -> None:
     known = list(known)
-    for name in found:
+    for name in names:
         if name not in known:
             raise RecipeError(f"there is no {name!r}; {nearest(name, known) if known else 'there are none'}", key=key)

@@ -44,7 +44,7 @@ def run_cell(cell: Cell) -> Row:
 
 
 def failed(error: str) -> Row:
-    """The outcome of a run that came to nothing."""
+    """The outcome of a run that failed."""
     return {"status": "failed", "error": error}
 
 
@@ -126,7 +126,9 @@ def _with_vectors(cell: Cell) -> Recipe:
     if path is None:
         return recipe
     if not path.is_file():
-        raise DataError("the vectors are not here; they are learnt before the cells are run", path=path)
+        raise DataError(
+            "there is no such vectors file; `onomast grid run` trains vectors before it runs the cells", path=path
+        )
     if recipe.tagger == "linear":
         from onomast.taggers.linear.vector_features import unused_vectors, uses_vectors
 
@@ -144,7 +146,7 @@ def _with_encoder(cell: Cell, recipe: Recipe) -> Recipe:
     if path is None:
         return recipe
     if not (path / "model.safetensors").is_file():
-        raise DataError("the encoder is not here; it is learnt before the cells are run", path=path)
+        raise DataError("there is no such encoder; `onomast grid run` trains it before it runs the cells", path=path)
     if recipe.tagger == "linear":
         raise RecipeError("a linear tagger cannot use an encoder; take a neural recipe, or leave out `encoder`")
     pretrained = dataclasses.replace(recipe.neural.pretrained, model=str(path))
@@ -152,7 +154,7 @@ def _with_encoder(cell: Cell, recipe: Recipe) -> Recipe:
 
 
 def _bare(sentence: Sentence, recipe: Recipe) -> Sentence:
-    """What the tagger may see: parts of speech only where they are features, so that else they can be scored."""
+    """The sentence without labels; parts of speech stay only where they are features, so that they can be scored."""
     bare = sentence.bare()
     used = recipe.tagger == "linear" and recipe.linear.features.pos
     return bare if used else dataclasses.replace(bare, pos=None)
@@ -184,7 +186,7 @@ def _sizes(corpus: Corpus) -> dict[str, int]:
 
 
 def _peak_memory() -> float:
-    """Megabytes this process, which has run nothing else, has held at most."""
+    """Peak memory of this process, which has run nothing else, in megabytes."""
     try:
         for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
             if line.startswith("VmHWM"):
@@ -200,10 +202,10 @@ def _peak_memory() -> float:
 
 
 def _versions(recipe: Recipe) -> dict[str, str]:
-    found = {"onomast": __version__, "python": platform.python_version()}
+    versions = {"onomast": __version__, "python": platform.python_version()}
     for library in ("numpy", "python-crfsuite" if recipe.tagger == "linear" else "torch"):
         try:
-            found[library] = importlib.metadata.version(library)
+            versions[library] = importlib.metadata.version(library)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return versions

@@ -13,7 +13,7 @@ from typing import Any
 from onomast.data.catalogue import language_of
 from onomast.data.formats.registry import read_file
 from onomast.experiments.cells import Cell, encoder_text
-from onomast.experiments.corpora import CACHE, Learning, checksums, located
+from onomast.experiments.corpora import CACHE, Pretraining, checksums, located
 from onomast.experiments.grid import names
 from onomast.files import write_text
 
@@ -30,13 +30,13 @@ def encoder_of(cell: Cell) -> Path | None:
     return folder if "encoder" in cell.use else folder / UNTRAINED
 
 
-def missing_encoders(cells: Sequence[Cell]) -> list[Learning]:
+def missing_encoders(cells: Sequence[Cell]) -> list[Pretraining]:
     """Encoders to be learnt, each once."""
     wanted = {path: cell for cell in reversed(cells) if (path := encoder_of(cell)) is not None}
-    return [Learning(cell, path, "encoder") for path, cell in _roots(wanted).items()]
+    return [Pretraining(cell, path, "encoder") for path, cell in _roots(wanted).items()]
 
 
-def learn_encoder(learning: Learning) -> dict[str, Any]:
+def learn_encoder(learning: Pretraining) -> dict[str, Any]:
     """Learn the encoder of a cell, and make the one with random weights; whichever is there already is kept."""
     from onomast.pretrained.train import EncoderSettings, train_encoder
 
@@ -52,8 +52,8 @@ def learn_encoder(learning: Learning) -> dict[str, Any]:
             precision=how.precision, seed=how.seed, script=cell.recipe.script,
         )  # fmt: skip
         texts: dict[str, list[str | Path]] = {}
-        for told, file in encoder_text(how):
-            language = told or language_of(file) or Path(file).name.partition(".")[0]
+        for given, file in encoder_text(how):
+            language = given or language_of(file) or Path(file).name.partition(".")[0]
             texts.setdefault(language, []).append(located(file, cell.folder))
         summary = str(train_encoder(texts, folder, settings, exclude=_hidden(cell), resume=True))
     if not (folder / UNTRAINED / _WEIGHTS).is_file():
@@ -66,23 +66,23 @@ def _learnt(cell: Cell) -> Path:
     sums, files = checksums(cell), cell.files
     used = {role: list(files.get(role, ())) for role in ("encoder", "hidden")}
     training = {key: value for key, value in cell.parts["encoder_training"].items() if key != "kind"}
-    told = {
+    identifying = {
         "training": training,
         "script": cell.recipe.script,
         "files": used,
-        "sums": {name: sums[name] for found in used.values() for name in found},
+        "sums": {name: sums[name] for part in used.values() for name in part},
     }
-    text = json.dumps(told, sort_keys=True, ensure_ascii=False)
+    text = json.dumps(identifying, sort_keys=True, ensure_ascii=False)
     return cell.folder / CACHE / f"encoder-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def _roots(wanted: dict[Path, Cell]) -> dict[Path, Cell]:
     """Those that are not complete, by the folder of the learnt one: the other is made along with it."""
-    found = {}
+    roots = {}
     for path, cell in reversed(wanted.items()):
         if not (path / _WEIGHTS).is_file():
-            found[path.parent if path.name == UNTRAINED else path] = cell
-    return found
+            roots[path.parent if path.name == UNTRAINED else path] = cell
+    return roots
 
 
 def _hidden(cell: Cell) -> Iterator[tuple[str, ...]]:
@@ -101,13 +101,13 @@ def _write_untrained(folder: Path, seed: int) -> None:
 
     torch.manual_seed(seed)
     with TemporaryDirectory(dir=folder, prefix=".untrained-") as temporary:
-        made = Path(temporary) / UNTRAINED
-        made.mkdir()
+        target = Path(temporary) / UNTRAINED
+        target.mkdir()
         model = AutoModel.from_config(AutoConfig.from_pretrained(folder))
         weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-        save_file(weights, made / _WEIGHTS, metadata={"format": "pt"})
-        shutil.copy(folder / "config.json", made / "config.json")
+        save_file(weights, target / _WEIGHTS, metadata={"format": "pt"})
+        shutil.copy(folder / "config.json", target / "config.json")
         for path in folder.glob("*token*.json"):
-            shutil.copy(path, made / path.name)
+            shutil.copy(path, target / path.name)
         shutil.rmtree(folder / UNTRAINED, ignore_errors=True)
-        made.replace(folder / UNTRAINED)
+        target.replace(folder / UNTRAINED)

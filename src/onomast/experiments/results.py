@@ -57,7 +57,7 @@ def read_results(path: Path) -> Results:
 
 
 def row_of(cell: Cell, checksums: Mapping[str, str], outcome: Mapping[str, Any]) -> Row:
-    """What is written: what was run, on which files, and what came of it."""
+    """The row that is written: what was run, on which files, and the outcome."""
     return {
         "id": cell.identity,
         "row": cell.row,
@@ -90,12 +90,12 @@ def mixed_files(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         for name, digest in row["checksums"].items():
             states.setdefault(name, set()).add(digest)
-    return sorted(name for name, found in states.items() if len(found) > 1)
+    return sorted(name for name, digests in states.items() if len(digests) > 1)
 
 
 @contextmanager
 def appending(path: Path) -> Iterator[Callable[[Row], None]]:
-    """Yield a function that adds a row for good. Raises OnomastError while another run writes the same file."""
+    """Yield a function that appends a row and syncs it. Raises OnomastError while another run holds the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as handle:
         _lock(handle, path)
@@ -120,13 +120,13 @@ def _rows(path: Path) -> list[Row]:
             if not isinstance(row, dict) or "status" not in row:
                 raise ValueError("not a row of results")
         except ValueError as error:
-            raise DataError(f"this is no result ({error}); delete the line", path=path, line=number) from None
+            raise DataError(f"not a row of results ({error}); delete the line", path=path, line=number) from None
         rows.append(row)
     return rows
 
 
 def _cut_torn_line(handle: BinaryIO) -> None:
-    """A kill in the middle of writing leaves a line without its end; that run is done again."""
+    """Remove an incomplete last line, left by a kill while it was written; that run is repeated."""
     handle.seek(0)
     whole, newline, torn = handle.read().rpartition(b"\n")
     if torn:
@@ -138,7 +138,7 @@ def _lock(handle: BinaryIO, path: Path) -> None:
     """Hold the file until it is closed; a killed process lets go of it."""
     try:
         import fcntl
-    except ImportError:  # Windows: two runs of one grid at a time are the user's affair
+    except ImportError:  # Windows: nothing stops two runs of one grid at a time
         return
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""`onomast grid run`: what is still to be done, how long it may take, and doing it."""
+"""`onomast grid run`: which cells have not been run, how long they may take, and running them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from onomast.errors import OnomastError, nearest
 from onomast.experiments.cells import Cell, cells_of
-from onomast.experiments.corpora import Learning, checksums, learn_vectors, missing_vectors, vectors_of
+from onomast.experiments.corpora import Pretraining, checksums, learn_vectors, missing_vectors, vectors_of
 from onomast.experiments.durations import Durations, in_words
 from onomast.experiments.engines import ENGINES, Engine
 from onomast.experiments.grid import Variant, read_grid
@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a grid, and what is known of them."""
+    """The cells of a grid and their results so far."""
 
     cells: tuple[Cell, ...]
     checksums: tuple[Mapping[str, str], ...]
@@ -38,15 +38,15 @@ class Plan:
     """Places of those whose last run failed."""
 
     @property
-    def learnings(self) -> list[Learning]:
-        """Vectors and encoders that have to be learnt first."""
+    def learnings(self) -> list[Pretraining]:
+        """Vectors and encoders that have to be trained first."""
         cells = [self.cells[place] for place in self.todo]
         return [*missing_vectors(cells), *missing_encoders(cells)]
 
 
 @dataclass(frozen=True)
-class Order:
-    """How a grid is to be run."""
+class RunOptions:
+    """Options of `onomast grid run`."""
 
     jobs: int = 1
     engine: str = "processes"
@@ -56,82 +56,82 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Ran:
-    """What came of it: numbers of cells."""
+class Outcome:
+    """Numbers of cells."""
 
     done: int
     failed: int
     """Of all cells of the grid, those whose last run failed."""
     before: int
-    """Known before."""
+    """Cells that had a result before this run."""
 
 
-def plan_of(path: Path, order: Order) -> Plan:
+def plan_of(path: Path, options: RunOptions) -> Plan:
     """Read the grid and its results. Raises RecipeError, DataError for a file that is not here."""
-    if order.engine not in ENGINES:
-        raise OnomastError(f"--engine {order.engine}: there is no such engine; {nearest(order.engine, ENGINES)}")
-    if order.jobs < 1:
-        raise OnomastError(f"--jobs {order.jobs}: expected 1 or more")
+    if options.engine not in ENGINES:
+        raise OnomastError(f"--engine {options.engine}: there is no such engine; {nearest(options.engine, ENGINES)}")
+    if options.jobs < 1:
+        raise OnomastError(f"--jobs {options.jobs}: expected 1 or more")
     folder = path.resolve().parent
-    cells = cells_of(read_grid(path, order.variant), folder)
+    cells = cells_of(read_grid(path, options.variant), folder)
     results = read_results(folder / RESULTS)
     sums = [checksums(cell) for cell in cells]
     todo, broken = [], []
-    for place, (cell, found) in enumerate(zip(cells, sums, strict=True)):
-        row = results.of(cell, found)
+    for place, (cell, digests) in enumerate(zip(cells, sums, strict=True)):
+        row = results.of(cell, digests)
         if row is not None and row["status"] == "failed":
             broken.append(place)
-        if row is None or (row["status"] == "failed" and order.failed):
+        if row is None or (row["status"] == "failed" and options.failed):
             todo.append(place)
     return Plan(tuple(cells), tuple(sums), results, folder / RESULTS, tuple(todo), tuple(broken))
 
 
-def describe(plan: Plan, order: Order) -> Iterator[str]:
+def describe(plan: Plan, options: RunOptions) -> Iterator[str]:
     """What `--dry-run` says: the cells still to be run, and how long that may take."""
     durations = Durations.of(plan.results.rows)
     for place in plan.todo:
         expected = durations.expected(plan.cells[place])
         yield f"{plan.cells[place]}: {'not known' if expected is None else expected}"
     for learning in plan.learnings:
-        yield f"to be learnt: {learning}"
+        yield f"to be trained: {learning}"
     cells = [plan.cells[place] for place in plan.todo]
-    broken = f", {len(plan.failed)} failed (--retry-failed)" if plan.failed and not order.failed else ""
+    broken = f", {len(plan.failed)} failed (--retry-failed)" if plan.failed and not options.failed else ""
     yield (
-        f"{len(plan.cells)} cells, {len(plan.todo)} to run{broken}; {durations.left(cells, order.jobs)} "
-        f"with {order.jobs} at a time"
+        f"{len(plan.cells)} cells, {len(plan.todo)} to run{broken}; {durations.left(cells, options.jobs)} "
+        f"with {options.jobs} at a time"
     )
 
 
-def run_grid(path: Path, order: Order, say: Say) -> Ran:
+def run_grid(path: Path, options: RunOptions, say: Say) -> Outcome:
     """Run what is left of a grid. Every outcome is on disk before the next is looked at; a kill loses none.
 
     Raises OnomastError while another run of the same grid is going on.
     """
-    plan = plan_of(path, order)
+    plan = plan_of(path, options)
     if not plan.todo:
-        return Ran(0, len(plan.failed), len(plan.cells))
+        return Outcome(0, len(plan.failed), len(plan.cells))
     with appending(plan.path) as append:
-        plan = plan_of(path, order)  # another run may have ended meanwhile
-        engine = ENGINES[order.engine]
-        errors = _learn(plan, engine, order.jobs, say)
+        plan = plan_of(path, options)  # another run may have ended meanwhile
+        engine = ENGINES[options.engine]
+        errors = _learn(plan, engine, options.jobs, say)
         broken = set(plan.failed)
         done = 0
-        runs = _outcomes(plan, engine, order.jobs, errors)
-        with _shown(plan, order.jobs, say) as show:
+        runs = _outcomes(plan, engine, options.jobs, errors)
+        with _shown(plan, options.jobs, say) as show:
             for place, outcome in runs:
                 row = row_of(plan.cells[place], plan.checksums[place], outcome)
                 append(row)
                 (broken.add if row["status"] == "failed" else broken.discard)(place)
                 done += row["status"] == "done"
                 show(place, row)
-    return Ran(done, len(broken), len(plan.cells) - len(plan.todo))
+    return Outcome(done, len(broken), len(plan.cells) - len(plan.todo))
 
 
 def _learn(plan: Plan, engine: Engine, jobs: int, say: Say) -> dict[Path, str]:
     """Learn the vectors and encoders that are missing; return the errors by path."""
     learnings, errors = plan.learnings, {}
     for learning in learnings:
-        say(f"learning {learning}")
+        say(f"training {learning}")
     for place, outcome in engine(_learn_one, learnings, jobs) if learnings else ():
         if outcome["status"] == "failed":
             errors[learnings[place].path] = str(outcome["error"])
@@ -140,7 +140,7 @@ def _learn(plan: Plan, engine: Engine, jobs: int, say: Say) -> dict[Path, str]:
     return errors
 
 
-def _learn_one(learning: Learning) -> dict[str, Any]:
+def _learn_one(learning: Pretraining) -> dict[str, Any]:
     try:
         return learn_encoder(learning) if learning.kind == "encoder" else learn_vectors(learning)
     except OnomastError as error:

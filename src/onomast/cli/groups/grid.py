@@ -41,7 +41,7 @@ def grid_run(
     """
     from onomast.experiments import run
 
-    order = run.Order(jobs, engine.value, "full" if full else "reduced", failed=retry_failed)
+    order = run.RunOptions(jobs, engine.value, "full" if full else "reduced", failed=retry_failed)
     if dry_run:
         for line in run.describe(run.plan_of(grid, order), order):
             print(line)

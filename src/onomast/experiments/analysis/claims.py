@@ -37,16 +37,16 @@ def verdict_of(claim: Claim, groups: Sequence[Group]) -> Verdict:
     varied = {"row", *claim.better, *claim.worse}
     if "row" in {*claim.better, *claim.worse}:  # a row stands for a system and the values of its axes
         varied |= {key for group in chosen for key in group.coordinates} - {"corpus", "size"}
-    found: dict[str, list[Difference]] = {}
+    differences: dict[str, list[Difference]] = {}
     for better in chosen:
         for worse in chosen:
             if meets(claim.better, better.coordinates) and meets(claim.worse, worse.coordinates):
                 change = compared(worse, better) if _alike(better, worse, varied) else None
                 if change is not None:
-                    found.setdefault(better.corpus, []).append(change)
-    if not found:
+                    differences.setdefault(better.corpus, []).append(change)
+    if not differences:
         return Verdict(claim, None, 0)
-    return Verdict(claim, average(list(found.values())), sum(map(len, found.values())))
+    return Verdict(claim, average(list(differences.values())), sum(map(len, differences.values())))
 
 
 def _alike(one: Group, other: Group, varied: set[str]) -> bool:

@@ -34,7 +34,7 @@ def groups_of(grid: Grid, folder: Path) -> list[Group]:
         gathered.setdefault((cell.row, cell.corpus, cell.coordinates["size"]), []).append(cell)
     groups = []
     for (row, corpus, size), cells in gathered.items():
-        runs = {cell.seed: found for cell in cells if (found := results.latest(cell)) is not None}
+        runs = {cell.seed: run for cell in cells if (run := results.latest(cell)) is not None}
         groups.append(Group(row, corpus, size, cells[0].coordinates, runs, len(cells)))
     return groups
 

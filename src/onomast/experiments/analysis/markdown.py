@@ -55,19 +55,19 @@ def _titles(score: str, published: bool) -> list[str]:
 
 
 def _row(here: Sequence[Line], row: str, published: set[str], table: Table) -> list[str]:
-    found = [line for line in here if line.group.row == row]
+    own = [line for line in here if line.group.row == row]
     digits = table.grid.table.digits
     cells = [row]
-    for line in found:
+    for line in own:
         theirs = "" if line.theirs is None else _percent(line.theirs, digits, line.score)
         cells += [theirs, _ours(line, digits)] if line.score in published else [_ours(line, digits)]
     if table.grid.table.baseline:
-        change = next((line for line in found if line.difference is not None), None)
+        change = next((line for line in own if line.difference is not None), None)
         cells += ["", ""]
         if change is not None:
             mark = _mark(change.difference)
             cells[-2:] = [_change(change.difference, digits), _p(change.adjusted_p) + mark]
-    runs, wanted = len(found[0].group.runs), found[0].group.wanted
+    runs, wanted = len(own[0].group.runs), own[0].group.wanted
     seeds = str(runs) if runs == wanted else f"{runs} of {wanted}"
     return [*cells, seeds + (ONE_SEED if runs == 1 else "")]
 

@@ -13,7 +13,7 @@ from onomast.experiments.analysis.groups import Group, groups_of
 from onomast.experiments.analysis.panels import STYLE, Bar, Point, bar_panels, curve_panels
 from onomast.experiments.analysis.statistics import Estimate
 from onomast.experiments.analysis.tables import PLAIN, score_of, title_of
-from onomast.experiments.grid import Grid, Theirs, Variant, meets, read_grid
+from onomast.experiments.grid import Grid, Published, Variant, meets, read_grid
 from onomast.files import atomic_path
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _chosen(grid: Grid, candidates: Sequence[Group]) -> list[Group]:
         estimate = score_of(group, score)
         if estimate is not None:
             values[group.row].append(estimate.value)
-    means = {row: sum(found) / len(found) if found else 0.0 for row, found in values.items()}
+    means = {row: sum(scores) / len(scores) if scores else 0.0 for row, scores in values.items()}
     best = sorted(rows, key=lambda row: (row != grid.table.baseline, -means[row]))[:MOST_ROWS]
     return [group for group in candidates if group.row in best]
 
@@ -155,6 +155,6 @@ def _scaled(estimate: Estimate, score: str) -> Estimate:
     return replace(estimate, value=_as_drawn(estimate.value, score), ci95=bounds)
 
 
-def _theirs(published: Sequence[Theirs], group: Group, score: str) -> float | None:
+def _theirs(published: Sequence[Published], group: Group, score: str) -> float | None:
     numbers = (one.scores[score] for one in published if score in one.scores and meets(one.where, group.coordinates))
     return next(numbers, None)

@@ -84,10 +84,10 @@ def difference(first: Mapping[int, Counts], second: Mapping[int, Counts]) -> Dif
     whole = f1_of(stacked.sum(axis=0).astype(np.float64)).reshape(2, len(seeds))
     differences = (whole[1] - whole[0]).tolist()
     error, freedom = _joined(differences, sentences)
-    found = Difference(mean(differences), error, freedom, 1.0, len(seeds))
+    change = Difference(mean(differences), error, freedom, 1.0, len(seeds))
     if len(seeds) == 1:
-        return replace(found, p=randomisation_p(first[seeds[0]], second[seeds[0]])[0])
-    return replace(found, p=_p(found))
+        return replace(change, p=randomisation_p(first[seeds[0]], second[seeds[0]])[0])
+    return replace(change, p=_p(change))
 
 
 def average(groups: Sequence[Sequence[Difference]]) -> Difference:
@@ -97,8 +97,8 @@ def average(groups: Sequence[Sequence[Difference]]) -> Difference:
     error = math.sqrt(sum(part**2 for part in parts))
     spread = sum(part**4 / min(one.freedom for one in group) for part, group in zip(parts, groups, strict=True) if part)
     freedom = min(error**4 / spread, _MANY) if spread else _MANY
-    found = Difference(mean(one.value for one in every), error, freedom, 1.0, min(one.seeds for one in every))
-    return every[0] if len(every) == 1 else replace(found, p=_p(found))
+    change = Difference(mean(one.value for one in every), error, freedom, 1.0, min(one.seeds for one in every))
+    return every[0] if len(every) == 1 else replace(change, p=_p(change))
 
 
 def t_quantile(freedom: float) -> float:
@@ -139,7 +139,7 @@ def _joined(values: Sequence[float], sentences: float) -> tuple[float, float]:
     return math.sqrt(total), min(total**2 / (seeds**2 / (count - 1)), _MANY)
 
 
-def _p(found: Difference) -> float:
-    if found.error == 0:
-        return 1.0 if found.value == 0 else 0.0
-    return t_outside(found.value / found.error, found.freedom)
+def _p(change: Difference) -> float:
+    if change.error == 0:
+        return 1.0 if change.value == 0 else 0.0
+    return t_outside(change.value / change.error, change.freedom)

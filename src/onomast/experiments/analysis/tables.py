@@ -79,15 +79,15 @@ def table_of(path: Path, variant: Variant = "reduced") -> Table:
 
 def score_of(group: Group, name: str) -> Estimate | None:
     """One score of a group, over its seeds; None: not known."""
-    found = [_figure(run, name) for run in group.runs.values()]
-    if not found or any(figure is None for figure in found):
+    scores = [_figure(run, name) for run in group.runs.values()]
+    if not scores or any(figure is None for figure in scores):
         return None
-    figures = [figure for figure in found if figure is not None]
+    figures = [figure for figure in scores if figure is not None]
     errors = [figure["error"] for figure in figures if "error" in figure]
-    made = estimate([figure["value"] for figure in figures], errors)
-    if made.ci95 is None or name in PLAIN:  # how busy a machine was has no distribution worth an interval
-        return replace(made, ci95=None)
-    return replace(made, ci95=(max(0.0, made.ci95[0]), min(1.0, made.ci95[1])))
+    result = estimate([figure["value"] for figure in figures], errors)
+    if result.ci95 is None or name in PLAIN:  # how busy a machine was has no distribution worth an interval
+        return replace(result, ci95=None)
+    return replace(result, ci95=(max(0.0, result.ci95[0]), min(1.0, result.ci95[1])))
 
 
 def title_of(score: str) -> str:
@@ -121,8 +121,8 @@ def _figure(run: Row, name: str) -> Mapping[str, float] | None:
     if name == "memory":
         return None if run["memory_mb"] is None else {"value": run["memory_mb"]}
     kind, colon, label = name.partition(":")
-    found = run["labels"].get(label, {}).get(kind) if colon else run["scores"].get(name)
-    return found if isinstance(found, dict) else None
+    figure = run["labels"].get(label, {}).get(kind) if colon else run["scores"].get(name)
+    return figure if isinstance(figure, dict) else None
 
 
 def _line(grid: Grid, group: Group, score: str) -> Line:
@@ -134,16 +134,16 @@ def _line(grid: Grid, group: Group, score: str) -> Line:
 
 def _tested(lines: Sequence[Line], baselines: Mapping[tuple[str, str], Group]) -> list[Line]:
     """The lines of F1 with their difference from the baseline's."""
-    found = list(lines)
+    tested_lines = list(lines)
     for place, line in enumerate(lines):
         baseline = baselines.get((line.group.corpus, line.group.size))
         if line.score == "f1" and baseline is not None and baseline.row != line.group.row:
-            found[place] = replace(line, difference=compared(baseline, line.group))
-    tested = [place for place, line in enumerate(found) if line.difference is not None]
-    adjusted = holm([change.p for place in tested if (change := found[place].difference) is not None])
+            tested_lines[place] = replace(line, difference=compared(baseline, line.group))
+    tested = [place for place, line in enumerate(tested_lines) if line.difference is not None]
+    adjusted = holm([change.p for place in tested if (change := tested_lines[place].difference) is not None])
     for place, p in zip(tested, adjusted, strict=True):
-        found[place] = replace(found[place], adjusted_p=p)
-    return found
+        tested_lines[place] = replace(tested_lines[place], adjusted_p=p)
+    return tested_lines
 
 
 def _notes(grid: Grid, groups: Sequence[Group], variant: Variant) -> list[str]:
