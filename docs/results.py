@@ -22,6 +22,7 @@ PAPERS = {
     "cotterell-2017-crosslingual": "Cotterell and Duh 2017: cross-lingual neural CRFs",
     "bahad-2024-ilner": "Bahad et al. 2024: encoders for Indian languages",
     "zhong-2022-bcrf": "Zhong et al. 2022: BiLSTM with a Bernoulli CRF",
+    "lin-2020-triggerner": "Lin et al. 2020: entity triggers, the Trigger Matching Network",
     "kruengkrai-2020-joint": "Kruengkrai et al. 2020: entities and sentence classes together",
 }
 WORDS = ("reproduced", "not reproduced", "undecided", "not testable")

@@ -12,7 +12,7 @@ import torch
 from made_up import fitted, labelled, neural_recipe
 from onomast.corpus import Corpus
 from onomast.errors import DataError, ModelError, RecipeError
-from onomast.recipe import Recipe
+from onomast.recipe import Recipe, read_recipe
 from onomast.sentence import Sentence, Trigger
 from onomast.taggers.neural.tagger import NeuralTagger
 from onomast.taggers.triggers.encoder import TriggerEncoder
@@ -200,6 +200,8 @@ def test_there_is_no_export(tmp_path: Path) -> None:
         export(tmp_path / "model", tmp_path / "onnx")
 
 
-def test_no_neighbours_at_all_are_refused() -> None:
-    with pytest.raises(RecipeError, match="is 0; expected 1 or more"):
-        trained(nearest="0")
+def test_fields_without_bounds_or_use_are_refused() -> None:
+    with pytest.raises(RecipeError, match="is 0; expected 1 to"):
+        recipe(nearest="0")
+    with pytest.raises(RecipeError, match=r"neural\.triggers.* is not used: neural\.triggers\.kind is none"):
+        read_recipe("bilstm-crf", {"neural.triggers.nearest": "2"})

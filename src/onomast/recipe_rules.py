@@ -59,6 +59,11 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "neural.pretrained.shape_width": (0, 1024),
     "neural.pretrained.dropout": _SHARE,
     "neural.pretrained.window": (0, 1_000_000),
+    "neural.triggers.epochs": _COUNT,
+    "neural.triggers.width": _WIDTH,
+    "neural.triggers.hops": (1, 1024),
+    "neural.triggers.margin": (0.0, 1e6),
+    "neural.triggers.nearest": (1, 1_000_000),
     "neural.training.batch_size": (1, 1_000_000),
     "neural.training.gradient_accumulation": (1, 1_000_000),
     "neural.training.epochs": _COUNT,
@@ -135,6 +140,8 @@ def _unused(recipe: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from _each("neural.pretrained.model is empty", ("neural.pretrained",))
     if neural["characters"]["kind"] != "cnn":
         yield from _each("neural.characters.kind is not cnn", ("neural.characters.sizes",))
+    if neural["triggers"]["kind"] == "none":
+        yield from _each("neural.triggers.kind is none", ("neural.triggers",))
     if entities["kind"] != "bernoulli":
         reason = "neural.heads.entities.kind is not bernoulli"
         yield from _each(reason, ("neural.heads.entities.beta", "neural.heads.entities.wrong"))

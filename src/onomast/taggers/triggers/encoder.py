@@ -56,8 +56,6 @@ class TriggerEncoder(nn.Module):
         super().__init__()
         if matcher.one_language:
             raise RecipeError("leaves out parts that triggers need all languages to share", key="neural.sharing")
-        if settings.nearest < 1:
-            raise RecipeError(f"is {settings.nearest}; expected 1 or more", key="neural.triggers.nearest")
         self.settings = settings
         self.matcher: Encoder = matcher
         self.tagger: Encoder | None = tagger
