@@ -50,5 +50,11 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
     return _LINK.sub(point, markdown)
 
 
+def on_post_page(output: str, page: Any, config: Any) -> str:  # noqa: ARG001 - MkDocs passes it by name
+    """Load the search's helper from the site itself: the theme would fetch it from elsewhere."""
+    helper = posixpath.relpath("assets/iframe-worker.js", posixpath.dirname(page.url) or ".")
+    return output.replace("https://unpkg.com/iframe-worker/shim", helper)
+
+
 def _is_outside(uri: str) -> bool:
     return uri.startswith(("papers/", "benchmarks/")) or uri in ("CHANGELOG.md", "CONTRIBUTING.md")
