@@ -26,11 +26,18 @@ from studio_browser import Keyboard, chromium, studio  # noqa: E402
 NUMBER, KEYS = 10_000, 100
 WATCH = """() => {
   window.times = [];
-  let began = null;
-  document.addEventListener('keydown', () => { began = performance.now(); }, true);
+  let began = null, pressed = null;
+  window.saved = [];
+  document.addEventListener('keydown', () => { began = pressed = performance.now(); }, true);
   new MutationObserver(() => {
+    const busy = document.querySelector('.saved.busy');
+    if (busy) window.wasBusy = true;
+    if (!busy && window.wasBusy && pressed != null) {
+      window.saved.push(performance.now() - pressed);
+      window.wasBusy = false;
+      pressed = null;
+    }
     if (began == null) return;
-    if (window.waitForNext && document.querySelector('.saved.busy')) return;
     if (window.waitForNext && window.onomastShown === window.before) return;
     const start = began;
     began = null;
@@ -72,7 +79,7 @@ def measure(page: Any, url: str) -> dict[str, list[float]]:
     keyboard = Keyboard(page, ("PER", "LOC"))
     found: dict[str, list[float]] = {}
     for name, key in (("arrow", "ArrowRight"), ("1 (label)", "1"), ("Enter (next sentence)", "Enter")):
-        page.evaluate("window.times = []")
+        page.evaluate("window.times = []; window.saved = []")
         for number in range(KEYS):
             if key == "Enter":
                 page.evaluate("() => { window.waitForNext = true; window.before = window.onomastShown; }")
@@ -90,6 +97,8 @@ def measure(page: Any, url: str) -> dict[str, list[float]]:
                 found.setdefault(name, []).append(page.evaluate("window.times[window.times.length - 1]"))
         if key != "1":
             found[name] = page.evaluate("window.times")
+        if key != "ArrowRight":
+            found[f"{name}, until it is on the disk"] = page.evaluate("window.saved")
     return found
 
 

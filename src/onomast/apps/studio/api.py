@@ -33,7 +33,11 @@ class Leases:
     def of_others(self, session: str) -> list[int]:
         """Sentences that other pages show, as far as they were heard of lately."""
         late = time.monotonic() - self.SECONDS
-        return [number for other, (number, at) in list(self._held.items()) if other != session and at > late]
+        return [
+            number
+            for other, (number, at) in list(self._held.items())
+            if not (session and other.startswith(session)) and at > late
+        ]
 
 
 class Api:
@@ -59,11 +63,11 @@ class Api:
                 self._leases.hold(session, int(query["sentence"]))
             return {**views.state(self.store, query.get("sentence")), "user": self.user}
         if route == "next":
-            found = views.next_sentence(
-                self.store, self._leases.of_others(session), query["user"], query.get("mode", "queue")
-            )
+            # `skip`: what the page shows now; it asks for the one after that, to have it at hand.
+            taken = [*self._leases.of_others(session), *map(int, filter(None, [query.get("skip")]))]
+            found = views.next_sentence(self.store, taken, query["user"], query.get("mode", "queue"))
             if found is not None:
-                self._leases.hold(session, found["id"])
+                self._leases.hold(f"{session} ahead" if query.get("skip") else session, found["id"])
             return {"sentence": found}
         if route == "sentence":
             self._leases.hold(session, int(query["id"]))

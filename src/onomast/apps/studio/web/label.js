@@ -47,21 +47,40 @@ export function Label({ state, refresh, say, wanted }) {
   const show = (made) => { now.current = made; setWork(made); };
   const colours = Object.fromEntries(state.labels.map((one) => [one.name, one.colour]));
 
+  const versions = useRef(new Map()); // of each sentence, as the server last told
+  const ahead = useRef(null); // the next sentence, fetched while this one is labelled: Enter shows it at once
+  const fetchAhead = async (after, way = mode) => {
+    ahead.current = null;
+    if (way === "second") return;
+    try {
+      const found = await ask("next", { user: userName(), mode: way, skip: after });
+      if (now.current && now.current.sentence.id === after) ahead.current = { after, way, sentence: found.sentence };
+    } catch { /* Enter will ask again, and say what is wrong */ }
+  };
   const load = (sentence, focus = 0) => {
     setEmpty(!sentence);
+    if (sentence) versions.current.set(sentence.id, sentence.version);
     const made = begin(sentence);
     show(made && { ...made, focus, anchor: focus });
   };
   const next = async (way = mode) => {
-    try { load((await ask("next", { user: userName(), mode: way })).sentence); } catch (error) { say(error.message, true); }
+    try {
+      const { sentence } = await ask("next", { user: userName(), mode: way });
+      load(sentence);
+      if (sentence) fetchAhead(sentence.id, way);
+    } catch (error) { say(error.message, true); }
   };
   useEffect(() => {
     if (wanted) ask("sentence", { id: wanted }).then((found) => load(found.sentence)).catch((error) => say(error.message, true));
     else next();
   }, [wanted]);
 
-  const failed = (error) => {
+  const failed = (error, id = null) => {
     say(error.message, true);
+    if (id != null && (!now.current || now.current.sentence.id !== id)) { // it was left already: go back to it
+      ask("sentence", { id }).then((found) => load(found.sentence)).catch(() => {});
+      return;
+    }
     if (error instanceof Conflict && error.sentence && now.current && error.sentence.id === now.current.sentence.id) load(error.sentence);
     else if (!(error instanceof Conflict) && now.current) {
       ask("sentence", { id: now.current.sentence.id }).then((found) => load(found.sentence)).catch(() => {});
@@ -71,12 +90,13 @@ export function Label({ state, refresh, say, wanted }) {
   const save = (kind, values) => {
     const id = now.current.sentence.id;
     return inOrder(async () => {
-      const found = await change("act", { id, version: now.current.sentence.id === id ? now.current.sentence.version : 0, kind, ...values });
+      const found = await change("act", { id, version: versions.current.get(id), kind, ...values });
+      versions.current.set(id, found.sentence.version);
       if (now.current && now.current.sentence.id === id) {
         now.current.sentence = { ...now.current.sentence, version: found.sentence.version };
       }
       return found;
-    }).catch((error) => { failed(error); throw error; });
+    }).catch((error) => { failed(error, id); throw error; });
   };
   const saveTags = (made) => {
     show(made);
@@ -146,11 +166,21 @@ export function Label({ state, refresh, say, wanted }) {
   };
   const finish = async () => {
     const tags = doneTags(work);
+    const { id } = work.sentence;
+    if (!work.sentence.second && ahead.current && ahead.current.after === id && ahead.current.way === mode && ahead.current.sentence) {
+      const saving = save("done", { tags });
+      load(ahead.current.sentence);
+      const shown = now.current.sentence.id;
+      ahead.current = null;
+      saving.then(() => { fetchAhead(shown); refresh(); }).catch(() => {});
+      return;
+    }
     try {
       const found = work.sentence.second
         ? await inOrder(() => change("second", { id: work.sentence.id, tags }))
         : await save("done", { tags, mode });
       load(found.next);
+      if (found.next) fetchAhead(found.next.id);
       refresh();
     } catch (error) { if (work.sentence.second) failed(error); }
   };
@@ -198,6 +228,7 @@ export function Label({ state, refresh, say, wanted }) {
   useEffect(() => {
     if (seen.current === trained || !work) return;
     seen.current = trained;
+    fetchAhead(work.sentence.id);
     say("The tagger has learnt from your sentences; its suggestions are paler.");
     const untouched = !work.confirmed.length && !work.refused.size && work.sentence.status === "new";
     if (untouched) ask("sentence", { id: work.sentence.id }).then((found) => { if (!isSaving()) load(found.sentence); }).catch(() => {});
