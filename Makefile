@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: install demo test test-fast first-contact check format bench pages docs lock sbom clean
+.PHONY: install demo test test-fast first-contact check format bench pages docs lock sbom release clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -65,6 +65,9 @@ lock: .venvs/tools  ## write requirements.lock from pyproject.toml and constrain
 sbom: $(VENV)/dev .venvs/tools  ## write build/sbom.json: every installed package with its licence (CycloneDX)
 	@mkdir -p build
 	.venvs/tools/bin/cyclonedx-py environment $(VENV) --pyproject pyproject.toml --output-reproducible -o build/sbom.json
+
+release:  ## build from a clean clone, check, install the wheel alone, run the demo; VERSION=0.2.0 sets, commits and tags it
+	.ci/release $(VERSION)
 
 clean:
 	rm -rf $(VENV) .venvs site build dist .mypy_cache .ruff_cache .pytest_cache
