@@ -250,6 +250,13 @@ def test_with_encoder_the_folder_is_enough(tmp_path: Path) -> None:
         load_tagger(folder)
 
 
+def test_export_is_refused(encoder: Path, tmp_path: Path) -> None:
+    from onomast.export.build import export
+
+    with pytest.raises(ModelError, match="reads a pre-trained encoder"):
+        export(trained(encoder, tmp_path / "model"), tmp_path / "exported")
+
+
 def test_a_recipe_without_a_model_says_so(encoder: Path) -> None:
     with pytest.raises(RecipeError, match="--encoder"):
         new_tagger(recipe(encoder, neural__context__model='""')).fit(Corpus("four", SENTENCES))

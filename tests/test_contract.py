@@ -14,7 +14,7 @@ import pytest
 
 from onomast.corpus import Corpus
 from onomast.errors import ModelError, OnomastError
-from onomast.recipe import read_recipe
+from onomast.recipe import encoder_field, read_recipe
 from onomast.sentence import Sentence, Trigger
 from onomast.tagger import Tagger
 from onomast.taggers.registry import load_tagger, new_tagger
@@ -72,6 +72,12 @@ def transformer(recipe: str, family: str, **more: str) -> Case:
     return replace(case, changes=changes, needs="transformers", encoder=family)
 
 
+def frozen_encoder(recipe: str, family: str, **more: str) -> Case:
+    """A tiny random encoder that is read beside the words."""
+    settings = {"neural.context.layers": "[1, 2]", "neural.context.width": "16", "neural.context.precision": "single"}
+    return replace(neural(recipe, **settings, **more), needs="transformers", encoder=family)
+
+
 def tmn(members: str = "1", **triggers: str) -> Case:
     """A narrow Trigger Matching Network; `triggers` are fields of neural.triggers."""
     changes = {"epochs": "10", "width": "12", "hops": "3", "learning_rate": "0.01", **triggers}
@@ -121,11 +127,15 @@ RECIPES = {
     "transformer, two members": transformer("transformer", "bert", neural__ensemble_size="2"),
     "transformer, deberta-v2": transformer("transformer", "deberta-v2"),
     "transformer-crf, slow": transformer("transformer-crf", "slow"),
+    "small-context, bert": frozen_encoder("small-context", "bert"),
+    "small-context, two networks": frozen_encoder("small-context", "xlm-roberta", neural__ensemble_size="2"),
+    "transfer-context, deberta-v2": frozen_encoder("transfer-context", "deberta-v2"),
     "multilingual": replace(transformer("multilingual", "bert"), sources=True),
     "progressive": replace(transformer("progressive", "xlm-roberta", stage=QUICK_CHAIN), sources=True),
 }
 NOT_EXPORTED = ("transformer, deberta-v2", "transformer-crf, slow")  # test_export.py: refused with the reason
 NOT_EXPORTED += tuple(name for name in RECIPES if name.startswith("tmn"))  # test_triggers.py: likewise
+NOT_EXPORTED += tuple(name for name in RECIPES if "-context" in name)  # test_contextual.py: likewise
 CASES = {  # the exported tagger follows the one that it is made of, which is then trained once for both
     name: replace(case, exported=exported)
     for recipe, case in RECIPES.items()
@@ -195,7 +205,9 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if chosen.encoder is not None:
         pytest.importorskip(chosen.needs)
         folder = tiny_encoder(chosen.encoder, tmp_path_factory.mktemp("encoder"))
-        return replace(chosen, changes={**chosen.changes, "neural.pretrained.model": json.dumps(str(folder))})
+        return replace(
+            chosen, changes={**chosen.changes, encoder_field(read_recipe(chosen.recipe)) or "": json.dumps(str(folder))}
+        )
     if chosen.vectors is None:
         return chosen
     path = tmp_path_factory.mktemp("vectors") / "tiny.vec"

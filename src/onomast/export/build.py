@@ -105,6 +105,12 @@ def read_saved(folder: Path) -> Saved:
             "matches sentences with triggers, for which there is no export; tag with the model folder itself",
             folder=folder,
         )
+    if "context" in recipe.neural.encoder.order:
+        raise ModelError(
+            "its tagger reads a pre-trained encoder beside the words (recipes *-context), which cannot be exported; "
+            "export one of another recipe, such as small or transformer-crf",
+            folder=folder,
+        )
     if (folder / TAGGER).is_file():
         raise ModelError("is exported already; expected the folder that `onomast train` wrote", folder=folder)
     tags = unseal(folder, ("recipe.toml", "vocabulary.json", "weights.safetensors"))
