@@ -52,7 +52,16 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
 
 def on_post_page(output: str, page: Any, config: Any) -> str:  # noqa: ARG001 - MkDocs passes it by name
     """Load the search's helper from the site itself: the theme would fetch it from elsewhere."""
-    helper = posixpath.relpath("assets/iframe-worker.js", posixpath.dirname(page.url) or ".")
+    return _with_own_helper(output, posixpath.dirname(page.url))
+
+
+def on_post_template(output_content: str, template_name: str, config: Any) -> str:  # noqa: ARG001
+    """The same for the page 404.html, which is no page to MkDocs."""
+    return _with_own_helper(output_content, "")
+
+
+def _with_own_helper(output: str, folder: str) -> str:
+    helper = posixpath.relpath("assets/iframe-worker.js", folder or ".")
     return output.replace("https://unpkg.com/iframe-worker/shim", helper)
 
 

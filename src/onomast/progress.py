@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -21,9 +22,10 @@ class Advance(Protocol):
 def progress(title: str, total: float | None) -> Iterator[Advance]:
     """Yield a function to call with the units done so far (of `total`; None: not known).
 
-    Shows elapsed and remaining time; nothing at all when standard error is no terminal or the work is short.
+    Shows elapsed and remaining time; nothing at all when standard error is no terminal, when the
+    logger `onomast` is silent (as in Python, unless logging is configured), or when the work is short.
     """
-    if not sys.stderr.isatty():
+    if not (sys.stderr.isatty() and logging.getLogger("onomast").isEnabledFor(logging.INFO)):
         yield _silent
         return
     from rich.console import Console

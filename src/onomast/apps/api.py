@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from onomast.apps.inputs import Labelled, read_labelled
 from onomast.apps.model import Model
+from onomast.apps.train import TrainingOptions
+from onomast.apps.train import train as train_tagger
 from onomast.data.formats import registry
 from onomast.sentence import Sentence
 from onomast.tags import Orphan, Style
 
 if TYPE_CHECKING:
-    from onomast.apps.train import TrainingOptions
     from onomast.evaluation.counting import Known
     from onomast.evaluation.report import Report
     from onomast.evaluation.significance import Comparison
@@ -49,6 +50,7 @@ def train(
 
     Labelled data is a path, `sample:NAME[/SPLIT]` (shipped), `data:NAME[/SPLIT]` (public), a list of `Sentence`, a
     `Corpus`, or a table (pandas, polars, `datasets`) of `tokens` and `ner_tags`, or of `text` and `entities`.
+    Notes go to the logger `onomast`: `logging.basicConfig(level=logging.INFO)` shows them.
 
     Args:
         train: labelled data; without a split, a corpus gives train, dev and test. None: the sources alone (zero-shot).
@@ -66,15 +68,13 @@ def train(
         set: fields of the recipe to change, such as `{"linear.c2": 0.5}`.
         columns: names of the columns of column files, such as `"token pos tag"`; found out by themselves otherwise.
         until: the last line of `train` that is read, for a file that is labelled up to there.
-        resume: go on from the checkpoints that an interrupted training left in `out`.
+        resume: go on from the checkpoints of an interrupted training in `out`.
         force: replace a model that `out` already holds.
 
     Raises DataError, RecipeError, ModelError, MissingExtra: what is wrong with data, recipe, `out`, libraries.
 
     Notes go to the logger `onomast`: `logging.basicConfig(level=logging.INFO)` shows them.
     """
-    from onomast.apps.train import TrainingOptions
-
     folder = Path(tempfile.mkdtemp(prefix="onomast-")) if out is None else Path(out)
     options = TrainingOptions(
         train=_named(train), out=folder, recipe=str(recipe), dev=_named(dev), test=_named(test), budget=budget,
@@ -88,8 +88,9 @@ def train(
 def load(folder: str | Path) -> Model:
     """Load a saved model.
 
-    >>> model = onomast.load("model")
-    >>> model.evaluate("test.conll").micro.f1
+    Examples:
+        >>> model = onomast.load("model")
+        >>> model.evaluate("test.conll").micro.f1
 
     Raises:
         ModelError: a file of the folder is missing, damaged, or of another model.
@@ -180,7 +181,8 @@ def compare(
 ) -> list[Comparison]:
     """Compare taggers on the same sentences, in pairs: bootstrap and approximate randomisation.
 
-    >>> onomast.compare("test.conll", {"crf": "crf.conll", "small": "small.conll"})
+    Examples:
+        >>> onomast.compare("test.conll", {"crf": "crf.conll", "small": "small.conll"})
 
     Raises:
         DataError: the files are not the same sentences.
@@ -219,10 +221,8 @@ def _several(data: Any) -> Sequence[Any]:
 
 def _trained(options: TrainingOptions, *, is_temporary: bool) -> Model:
     """Train; a temporary folder lasts as long as the model."""
-    from onomast.apps import train as training
-
     try:
-        trained = training.train(options)
+        trained = train_tagger(options)
     except BaseException:
         if is_temporary:
             shutil.rmtree(options.out, ignore_errors=True)
