@@ -82,6 +82,7 @@ def measure(page: Any, url: str) -> dict[str, list[float]]:
         page.evaluate("window.times = []; window.saved = []")
         for number in range(KEYS):
             if key == "Enter":
+                page.wait_for_timeout(500)  # a person looks at a sentence at least so long
                 page.evaluate("() => { window.waitForNext = true; window.before = window.onomastShown; }")
             if name == "arrow" and number % 8 == 0:
                 page.keyboard.press("Home")
