@@ -19,6 +19,7 @@ from onomast.corpus import Corpus
 from onomast.errors import DataError, ModelError, RecipeError
 from onomast.recipe import Features, Linear, Recipe, read_recipe
 from onomast.sentence import Sentence
+from onomast.taggers.linear import crfsuite
 from onomast.taggers.linear import tagger as linear_module
 from onomast.taggers.linear.crfsuite import read_model, train
 from onomast.taggers.linear.emissions import TokenScores
@@ -244,10 +245,32 @@ def test_annotated_stretches() -> None:
 
 
 @pytest.mark.parametrize("tags", [None, (None, None)])
-def test_a_sentence_without_tags_is_refused(tags: tuple[None, ...] | None) -> None:
+def test_sentences_without_any_tag_are_left_out_with_a_note(tags: tuple[None, ...] | None) -> None:
     corpus = Corpus("some", (*TRAIN, Sentence(("a", "b"), tags, pos=("X", "X"), source="some.conll:9")))
-    with pytest.raises(DataError, match=r"some\.conll:9: the sentence has no tags"):
+    tagger, without = LinearTagger(recipe()), LinearTagger(recipe())
+    history = tagger.fit(corpus)
+    without.fit(Corpus("some", tuple(TRAIN)))
+    assert "1 sentences without any tag were left out" in history.notes
+    bare = [sentence.bare() for sentence in TRAIN]
+    assert [one.tags for one in tagger.tag(bare)] == [one.tags for one in without.tag(bare)]
+
+
+def test_a_file_without_any_tag_is_refused() -> None:
+    corpus = Corpus("some", (Sentence(("a", "b"), (None, None), source="some.conll:9"),))
+    with pytest.raises(DataError, match=r"some\.conll:9: no sentence has tags"):
         LinearTagger(recipe()).fit(corpus)
+
+
+def test_words_read_as_tags_are_refused_with_the_labels() -> None:
+    train = tuple(Sentence((f"N{index}", "x"), (f"B-word{index}", "O")) for index in range(150))
+    with pytest.raises(DataError, match=r"150 entity labels for 150 entities, such as word0.*--columns"):
+        LinearTagger(recipe()).fit(Corpus("swapped", train))
+
+
+def test_tags_that_do_not_fit_the_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crfsuite, "_free_memory", lambda: 100.0)
+    with pytest.raises(DataError, match=r"2 different tags need about .* GB"):
+        crfsuite.train([([["a"], ["b"]], ["O", "B-PER"])], recipe().linear, 0)
 
 
 def test_no_training_sentences_are_refused() -> None:
@@ -329,6 +352,7 @@ def test_a_model_file_of_another_tagger_is_refused(tmp_path: Path) -> None:
     described["sha256"]["model.crfsuite"] = json.loads((tmp_path / "b" / "tags.json").read_text(encoding="utf-8"))[
         "sha256"
     ]["model.crfsuite"]
+    del described["checksum"]
     (tmp_path / "a" / "tags.json").write_text(json.dumps(described), encoding="utf-8")
     with pytest.raises(ModelError, match=r"tags that tags\.json has not"):
         LinearTagger.load(tmp_path / "a")

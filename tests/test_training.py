@@ -240,3 +240,15 @@ def test_a_rescued_run_resumes_to_the_same_bytes(tmp_path: Path, die_at: int) ->
     again = train(resumed, RESCUE, seed=5, run="r", folder=tmp_path)
     assert weights(resumed) == weights(whole)
     assert [{**row, "seconds": 0} for row in again] == [{**row, "seconds": 0} for row in rows]
+
+
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.7, 0.95])
+def test_a_flipped_bit_in_a_checkpoint_is_one_clear_error(place: float, tmp_path: Path) -> None:
+    with pytest.raises(KilledError):
+        train(Regression(die_at=12), SETTINGS, seed=5, run="r", folder=tmp_path)
+    path = tmp_path / "checkpoint.safetensors"
+    content = bytearray(path.read_bytes())
+    content[int(len(content) * place)] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"checkpoint\.safetensors is damaged .*; delete it"):
+        train(Regression(), SETTINGS, seed=5, run="r", folder=tmp_path)

@@ -498,3 +498,16 @@ def test_loading_refuses_a_damaged_configuration(tiny: Path, tmp_path: Path) -> 
     path.write_text(path.read_text(encoding="utf-8").replace("32", "16"), encoding="utf-8")
     with pytest.raises(ModelError, match=r"encoder/config\.json is not the file that was saved"):
         load_tagger(tmp_path / "m")
+
+
+@pytest.mark.parametrize("family", ["bert", "deberta-v2"])
+def test_the_attention_that_a_foreign_config_asks_for_is_not_obeyed(family: str, tmp_path: Path) -> None:
+    folder = tiny_encoder(family, tmp_path / "encoder")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    for key in ("attn_implementation", "_attn_implementation"):
+        config[key] = "somebody/kernels"
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    from onomast.pretrained.hub import read_encoder
+
+    model: Any = read_encoder(str(folder))[0]
+    assert model.config._attn_implementation in ("sdpa", "eager")

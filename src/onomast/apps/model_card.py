@@ -52,7 +52,7 @@ def read_known(folder: Path) -> Known | None:
 
 
 def write_card(
-    options: TrainingOptions, corpus: Corpus, recipe: Recipe, history: History, report: Report | None
+    options: TrainingOptions, corpus: Corpus, recipe: Recipe, history: History, report: Report | None, folder: Path
 ) -> None:
     """Write `report.json`, `history.jsonl` and the model card `README.md`."""
     figures: dict[str, Any] = {"seconds": {"train": round(history.seconds, 2)}}
@@ -60,9 +60,9 @@ def write_card(
         figures = report.to_json()
     if stages := _stages(history):
         figures["stages"] = stages
-    _write(options.out / "report.json", json.dumps(figures, ensure_ascii=False, indent=1) + "\n")
-    _write(options.out / "history.jsonl", "".join(json.dumps(dict(row)) + "\n" for row in history.epochs))
-    _write(options.out / "README.md", _card(options, corpus, recipe, history, report))
+    _write(folder / "report.json", json.dumps(figures, ensure_ascii=False, indent=1) + "\n")
+    _write(folder / "history.jsonl", "".join(json.dumps(dict(row)) + "\n" for row in history.epochs))
+    _write(folder / "README.md", _card(options, corpus, recipe, history, report))
 
 
 def training_command(options: TrainingOptions) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from onomast.apps.inputs import Labelled, name_of, read_labelled, split_of
-from onomast.apps.model_card import read_known, write_card, write_known
+from onomast.apps.model_card import KNOWN, read_known, write_card, write_known
 from onomast.apps.raw_vectors import learn_vectors, recipe_for
 from onomast.corpus import Corpus
 from onomast.data.catalogue import resolve
@@ -22,6 +22,7 @@ from onomast.errors import DataError, ModelError, RecipeError, quantity
 from onomast.recipe import Recipe, encoder_field, read_recipe
 from onomast.sentence import Sentence
 from onomast.tagger import History, Tagger
+from onomast.taggers.model_folder import replaced_folder, seal_also
 from onomast.taggers.registry import load_tagger, new_tagger
 from onomast.taggers.self_training import sampled
 
@@ -103,14 +104,15 @@ def train(options: TrainingOptions) -> Trained:
     tagger, history = _fit(options, recipe, corpus, checkpoints)
     for note in history.notes:
         logger.info("%s", note)
-    tagger.save(options.out)
-    known = write_known(options.out, corpus)
-    report = None
-    if test is not None:
-        report, _ = score_tagger(tagger, test.sentences, known, train_seconds=history.seconds)
-        report = replace(report, repairs=repair_counts(test))
-    write_card(options, corpus, recipe, history, report)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    with replaced_folder(options.out) as folder:
+        tagger.save(folder)
+        known = write_known(folder, corpus)
+        seal_also(folder, [KNOWN])
+        report = None
+        if test is not None:
+            report, _ = score_tagger(tagger, test.sentences, known, train_seconds=history.seconds)
+            report = replace(report, repairs=repair_counts(test))
+        write_card(options, corpus, recipe, history, report, folder)
     return Trained(tagger, history, known, report)
 
 

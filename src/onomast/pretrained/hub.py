@@ -6,10 +6,10 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -22,6 +22,7 @@ _WANTED = (
     "config.json", "model*.safetensors", "model.safetensors.index.json", "tokenizer*", "vocab*", "merges.txt",
     "*.model", "special_tokens_map.json", "added_tokens.json", "bpe.codes",
 )  # fmt: skip
+T = TypeVar("T")
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
@@ -33,13 +34,16 @@ def read_encoder(name: str) -> tuple[nn.Module, Any]:
     _require_weights(folder, name)
     with _quiet(), _told(name):
         tokenizer = _tokenizer(folder)
-        model, report = transformers.AutoModel.from_pretrained(
-            folder,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
+        model, report = _with_own_attention(
+            lambda attention: transformers.AutoModel.from_pretrained(
+                folder,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+                attn_implementation=attention,
+            )
         )
     lacking = [key for key in report["missing_keys"] if "pooler" not in key]
     if lacking:
@@ -99,8 +103,23 @@ def restored_encoder(folder: Path) -> tuple[nn.Module, Any]:
         config = transformers.AutoConfig.from_pretrained(
             folder / FOLDER, local_files_only=True, trust_remote_code=False
         )
-        model = transformers.AutoModel.from_config(config, trust_remote_code=False, dtype=torch.float32)
+        model = _with_own_attention(
+            lambda attention: transformers.AutoModel.from_config(
+                config, trust_remote_code=False, dtype=torch.float32, attn_implementation=attention
+            )
+        )
         return _stripped(model), _tokenizer(folder / FOLDER)
+
+
+def _with_own_attention(build: Callable[[str], T]) -> T:
+    """Build a model with PyTorch's attention, or the plain one where its family has no other.
+
+    Whatever its config.json asks for is not obeyed: that can name a package of kernels, which is code.
+    """
+    try:
+        return build("sdpa")
+    except ValueError:
+        return build("eager")
 
 
 def read_tensors(name: str, wanted: Collection[str]) -> dict[str, torch.Tensor]:

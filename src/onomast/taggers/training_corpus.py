@@ -1,6 +1,6 @@
-"""Which sources teach along, with how many of their sentences, and how often each counts for a tagger without batches.
+"""The training sentences of target and sources: selection, alignment of labels, weights; without torch.
 
-The neural tagger's batches and stages of sources are in `transfer.py`; here is no torch.
+The neural tagger's batches and stages of sources are in `source_batches.py`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,13 @@ from onomast.corpus import Corpus
 from onomast.data.augment import augment
 from onomast.data.transfer.label_alignment import align
 from onomast.data.transfer.ranking import choose
-from onomast.errors import RecipeError, nearest
+from onomast.errors import DataError, RecipeError, nearest
 from onomast.recipe import Recipe, Sources
 from onomast.sentence import Sentence
+
+_MANY_LABELS = 100  # from here on each needs several entities
+_MENTIONS_OF_A_LABEL = 2
+_MOST_LABELS = 1000
 
 
 def with_sources(corpus: Corpus, recipe: Recipe) -> Corpus:
@@ -28,6 +32,7 @@ def with_sources(corpus: Corpus, recipe: Recipe) -> Corpus:
     for name in settings.weights:
         if names and name not in names:
             raise RecipeError(f"there is no such source; {nearest(name, names)}", key=f"sources.weights.{name}")
+    require_possible_labels(corpus)
     if not corpus.sources:
         return corpus
     corpus = align(corpus, corpus.sources, recipe.labels).corpus
@@ -51,6 +56,21 @@ def with_sources(corpus: Corpus, recipe: Recipe) -> Corpus:
             for source in kept
         ]
     return replace(corpus, sources=tuple(kept))
+
+
+def require_possible_labels(corpus: Corpus) -> None:
+    """Raise DataError for so many labels that the tag column must have been another one."""
+    labels = corpus.labels
+    if len(labels) <= _MANY_LABELS:
+        return
+    mentions = sum(len(sentence.spans) for sentence in corpus.train)
+    if len(labels) > _MOST_LABELS or _MENTIONS_OF_A_LABEL * len(labels) > mentions:
+        raise DataError(
+            f"there are {len(labels):,} entity labels for {mentions:,} entities, such as {', '.join(labels[:5])}; "
+            f"expected at most {_MOST_LABELS:,}, and {_MENTIONS_OF_A_LABEL} entities of each on average; check which "
+            "column was read as tags (`onomast describe FILE`), and name the columns with --columns",
+            path=corpus.name,
+        )
 
 
 def augmented(corpus: Corpus, recipe: Recipe, untagged: tuple[Sentence, ...] = ()) -> Corpus:

@@ -5,6 +5,7 @@ What is trained is a `Task`. A run killed at any moment resumes from its last ch
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
@@ -291,10 +292,12 @@ class _Loop:
         tensors["random"] = torch.get_rng_state()
         if torch.cuda.is_available():
             tensors["random.cuda"] = torch.cuda.get_rng_state()
+        tensors = {name: value.cpu().contiguous() for name, value in tensors.items()}
         metadata = {"run": self.run_name, "state": json.dumps(asdict(self.state))}
+        metadata["sha256"] = _checksum(tensors, metadata)
         self.folder.mkdir(parents=True, exist_ok=True)
         with atomic_path(self.folder / _FILE) as path:
-            save_file({name: value.contiguous() for name, value in tensors.items()}, path, metadata=metadata)
+            save_file(tensors, path, metadata=metadata)
         self.saved = time.monotonic()
         write_text(self.folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in self.state.rows))
 
@@ -306,11 +309,13 @@ class _Loop:
 
         try:
             with safe_open(path, framework="pt") as file:
-                metadata = file.metadata()
+                metadata = dict(file.metadata() or {})
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            if metadata.pop("sha256", None) != _checksum(tensors, metadata):
+                raise ValueError("its checksum differs")
             state = json.loads(metadata["state"])
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"{_FILE} cannot be read: {error}; delete it to start anew", folder=self.folder) from None
+        except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+            raise ModelError(f"{_FILE} is damaged ({error}); delete it to start anew", folder=self.folder) from None
         if metadata.get("run") != self.run_name:
             raise ModelError(
                 "these checkpoints are of another recipe, seed or corpus; delete the folder or give the same ones",
@@ -334,6 +339,15 @@ class _Loop:
         torch.set_rng_state(tensors["random"])
         if "random.cuda" in tensors and torch.cuda.is_available():
             torch.cuda.set_rng_state(tensors["random.cuda"])
+
+
+def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """SHA-256 of the names, types, shapes and values of tensors, and of the metadata beside them."""
+    digest = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode("utf-8", "surrogatepass"))
+    for name, value in sorted(tensors.items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode("utf-8", "surrogatepass"))
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 @contextmanager

@@ -18,13 +18,14 @@ import numpy as np
 import numpy.typing as npt
 import pycrfsuite
 
-from onomast.errors import RecipeError, nearest
+from onomast.errors import DataError, RecipeError, nearest
 from onomast.progress import progress
 from onomast.recipe import Linear
 
 _HEADER = np.dtype("<u4")
 _FEATURE = np.dtype([("type", "<u4"), ("source", "<u4"), ("target", "<u4"), ("weight", "<f8")])
 _STATE, _TRANSITION = 0, 1
+_TABLES = 8  # of floats, one for each pair of tags, that CRFsuite holds
 _LINE_SEARCHES = ("MoreThuente", "Backtracking", "StrongBacktracking")
 
 Item = Sequence[str] | Mapping[str, float]  # features of a token, with values or without
@@ -54,7 +55,11 @@ def train(instances: Iterable[Instance], linear: Linear, seed: int) -> tuple[byt
     Raises RecipeError for a parameter that the algorithm does not have.
     """
     trainer = new_trainer(linear)
+    labels: set[str] = set()
     for features, tags in instances:
+        if not labels.issuperset(tags):
+            labels.update(tags)
+            _require_memory(len(labels))
         trainer.append(features, tags)
     # The stochastic trainers shuffle with C's rand().
     ctypes.CDLL(None).srand(seed)
@@ -70,6 +75,25 @@ def train(instances: Iterable[Instance], linear: Linear, seed: int) -> tuple[byt
         path = Path(folder) / "model.crfsuite"
         trainer.train(str(path))
         return path.read_bytes(), rows
+
+
+def _require_memory(tags: int) -> None:
+    """Raise DataError if tables of pairs of tags do not fit the free memory: CRFsuite would crash without a message."""
+    needed, free = _TABLES * 8 * tags**2, _free_memory()
+    if needed > free:
+        raise DataError(
+            f"{tags:,} different tags need about {needed / 2**30:.1f} GB in CRFsuite, and {free / 2**30:.1f} GB are "
+            "free; check which column was read as tags (`onomast describe FILE`)"
+        )
+
+
+def _free_memory() -> float:
+    """Bytes that can still be taken; infinite where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return 1024.0 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, ValueError, StopIteration):
+        return math.inf
 
 
 _FIGURES: dict[str, tuple[str, Callable[[str], float]]] = {

@@ -93,7 +93,7 @@ class LinearTagger:
             raise RecipeError(f"{self.recipe.scheme!r} is not possible; known: {', '.join(_STYLES)}", key="scheme")
         new_trainer(self.recipe.linear)  # complains before any work is done
         corpus = with_sources(corpus, self.recipe)
-        _require_tags(corpus)
+        corpus, skipped = _annotated_sentences(corpus)
         corpus = converted_corpus(augmented(corpus, self.recipe), self.recipe.script)
         sentences = repeated(corpus, self.recipe.sources)
         scheme = TagScheme(corpus.labels, self.recipe.scheme)
@@ -104,7 +104,7 @@ class LinearTagger:
         extractor = _extractor(self.recipe, resources, vectors)
         data, rows = train(_instances(sentences, scheme, extractor), self.recipe.linear, self.recipe.seed)
         self._model = _Model(scheme, resources, extractor, data)
-        notes = [*_notes(corpus), *(vectors.notes(words) if vectors is not None else ())]
+        notes = [*skipped, *_notes(corpus), *(vectors.notes(words) if vectors is not None else ())]
         return History(time.perf_counter() - began, tuple(rows), tuple(notes))
 
     def tag(self, sentences: Sequence[Sentence]) -> list[Sentence]:
@@ -276,17 +276,22 @@ def _annotated(tags: Sequence[Tag]) -> Iterator[tuple[int, int]]:
             start = index + 1
 
 
-def _require_tags(corpus: Corpus) -> None:
-    everything = _everything(corpus)
-    if not everything:
-        raise DataError("there are no training sentences", path=corpus.name)
-    for index, sentence in enumerate(everything):
-        # Of a source's sentence nothing may be left once it has the target's labels.
-        if len(sentence) and (sentence.tags is None or (index < len(corpus.train) and not any(sentence.tags))):
-            raise DataError(
-                "the sentence has no tags, and a linear tagger learns from nothing else; leave such sentences out",
-                path=sentence.source or corpus.name,
-            )
+def _annotated_sentences(corpus: Corpus) -> tuple[Corpus, list[str]]:
+    """The corpus without the target's sentences that carry no tag at all, and a note on how many they are.
+
+    Raises DataError where no sentence is left, of the target or of the sources.
+    """
+    kept = tuple(sentence for sentence in corpus.train if not len(sentence) or any(sentence.tags or ()))
+    skipped = len(corpus.train) - len(kept)
+    if not any(map(len, kept)) and not any(source.train for source in corpus.sources):
+        found = "no sentence has tags" if skipped else "there are no training sentences"
+        first = next((sentence.source for sentence in corpus.train if sentence.source), None)
+        raise DataError(
+            f"{found}, and a linear tagger learns from nothing else; expected a column of tags",
+            path=first or corpus.name,
+        )
+    notes = [f"{skipped:,} sentences without any tag were left out"] if skipped else []
+    return dataclasses.replace(corpus, train=kept), notes
 
 
 def _everything(corpus: Corpus) -> tuple[Sentence, ...]:

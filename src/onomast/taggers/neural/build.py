@@ -122,3 +122,22 @@ def saved_encoder(recipe: Neural, vocabulary: Mapping[str, Any], tensors: dict[s
     from onomast.taggers.triggers.encoder import TriggerEncoder
 
     return TriggerEncoder.saved(encoder, recipe.triggers, vocabulary)
+
+
+def require_fitting_sizes(recipe: Neural, tensors: Mapping[str, Tensor]) -> None:
+    """Raise ValueError if the weights are fewer than a network of the recipe's sizes has: before it is built."""
+    encoders = {name.split(".")[2] for name in tensors if name.startswith("encoder.members.")}
+    if recipe.ensemble_size > 1 and len(encoders) != recipe.ensemble_size:
+        raise ValueError(
+            f"neural.ensemble_size is {recipe.ensemble_size}, and the weights are of {len(encoders) or 1} networks"
+        )
+    if recipe.pretrained.model:
+        return
+    settings = recipe.encoder
+    least = 2 * settings.layers * 4 * settings.width**2  # the recurrent weights of both directions
+    least += 4 * recipe.characters.width**2 * settings.order.count("char") if recipe.characters.kind == "lstm" else 0
+    weights = sum(value.numel() for value in tensors.values())
+    if recipe.ensemble_size * least > weights:
+        raise ValueError(
+            f"neural.encoder.width is {settings.width}, which needs {least:,} weights or more; there are {weights:,}"
+        )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import torch
+from torch import Tensor
 
 from onomast.corpus import Corpus
 from onomast.data.transliteration.scripts import converted, converted_corpus, require_script, restored
@@ -20,7 +21,7 @@ from onomast.recipe import Recipe, Training, read_saved_recipe, to_toml
 from onomast.sentence import Sentence
 from onomast.tagger import History
 from onomast.taggers.model_folder import seal, unseal
-from onomast.taggers.neural.build import EncoderBuilder, saved_encoder
+from onomast.taggers.neural.build import EncoderBuilder, require_fitting_sizes, saved_encoder
 from onomast.taggers.neural.encoder import grouped_by_language
 from onomast.taggers.neural.ensemble import Ensemble, merged
 from onomast.taggers.neural.heads import Targets, description_of, gold_of, saved_targets, targets_of
@@ -91,6 +92,11 @@ class NeuralTagger:
                 networks.append(network)
             self._network = merged(networks, self.recipe.neural) if len(networks) > 1 else networks[0]
         self._network.to(self.device).eval()
+        if name := _not_finite(self._network.state_dict()):
+            raise OnomastError(
+                f"training diverged: {name} holds values that are not finite; try a lower "
+                "--set neural.training.learning_rate, another --seed, or --recipe crf"
+            )
         notes = [*builder.notes(), *dict.fromkeys(notes), *(row["diverged"] for row in rows if "diverged" in row)]
         notes += divergence_note(self.tag, corpus)
         return History(time.perf_counter() - began, tuple(rows), tuple(notes))
@@ -140,13 +146,24 @@ class NeuralTagger:
         try:
             vocabulary = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
             tensors = load_file(folder / "weights.safetensors")
+            if name := _not_finite(tensors):
+                raise ValueError(f"weights.safetensors: {name} holds values that are not finite")
+            require_fitting_sizes(tagger.recipe.neural, tensors)
             targets = saved_targets(tags, tagger.recipe)
             encoder = saved_encoder(tagger.recipe.neural, vocabulary, tensors, folder)
             if tagger.recipe.neural.ensemble_size > 1:
                 encoder = Ensemble.like(encoder, tagger.recipe.neural.ensemble_size)
             tagger._network = Network(encoder, targets, tagger.recipe.neural)
             tagger._network.load_state_dict(tensors)
-        except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        except (
+            SafetensorError,
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            RuntimeError,
+            RecursionError,
+        ) as error:
             reason = str(error).strip().splitlines()
             raise ModelError(
                 f"its files do not fit together ({(reason or [type(error).__name__])[-1].strip()}); "
@@ -197,6 +214,12 @@ class NeuralTagger:
                 losses.append(float(network.losses([labelled])[0]) * len(batch))
         predicted = self.tag([sentence.bare() for sentence in dev])
         return {"f1": entity_f1(dev, predicted), "dev_loss": sum(losses) / len(dev)}
+
+
+def _not_finite(tensors: Mapping[str, Tensor]) -> str:
+    """The name of the first tensor with a value that is not finite; empty if there is none."""
+    floating = ((name, value) for name, value in tensors.items() if value.is_floating_point())
+    return next((name for name, value in floating if not bool(torch.isfinite(value).all())), "")
 
 
 def _batches_of_one_language(network: Network, sentences: Sequence[Sentence]) -> Iterator[list[int]]:
