@@ -42,6 +42,7 @@ def read_encoder(name: str) -> tuple[nn.Module, Any]:
                 use_safetensors=True,
                 dtype=torch.float32,
                 output_loading_info=True,
+                config=_config(folder),
                 attn_implementation=attention,
             )
         )
@@ -100,15 +101,24 @@ def restored_encoder(folder: Path) -> tuple[nn.Module, Any]:
     """The encoder of a tagger's folder, without its weights, and its tokenizer."""
     transformers = _library()
     with _quiet(), _told(str(folder)):
-        config = transformers.AutoConfig.from_pretrained(
-            folder / FOLDER, local_files_only=True, trust_remote_code=False
-        )
+        config = _config(folder / FOLDER)
         model = _with_own_attention(
             lambda attention: transformers.AutoModel.from_config(
                 config, trust_remote_code=False, dtype=torch.float32, attn_implementation=attention
             )
         )
         return _stripped(model), _tokenizer(folder / FOLDER)
+
+
+def _config(folder: Path) -> Any:
+    """The configuration of an encoder, without the attention it asks for."""
+    transformers = _library()
+    values, _ = transformers.PretrainedConfig.get_config_dict(folder, local_files_only=True)
+    plain = {"attn_implementation": "eager", "_attn_implementation": "eager"}
+    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **plain)
+    return type(config).from_dict(
+        {key: value for key, value in values.items() if not key.endswith("attn_implementation")}
+    )
 
 
 def _with_own_attention(build: Callable[[str], T]) -> T:
