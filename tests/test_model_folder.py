@@ -74,23 +74,22 @@ def test_files_of_the_user_are_kept_and_those_of_the_old_model_are_not(tmp_path:
 KILLED = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
-from test_model_folder import write
-from onomast.taggers.model_folder import replaced_folder
+from onomast.taggers.model_folder import replaced_folder, seal
 number = 0
 while True:
     number += 1
     with replaced_folder(Path(sys.argv[1])) as folder:
-        write(folder, str(number))
+        for name in ("a.txt", "b.txt"):
+            (folder / name).write_text(str(number), encoding="utf-8")
+        seal(folder, {"what": str(number)}, ["a.txt", "b.txt"])
     print(number, flush=True)
 """
 
 
 def test_kills_leave_the_old_folder_or_the_new_one_and_the_next_run_sweeps(tmp_path: Path) -> None:
     target = tmp_path / "model"
-    code = KILLED.format(tests=str(Path(__file__).parent))
     for pause in (0.0, 0.001, 0.003, 0.007):
-        process = subprocess.Popen([sys.executable, "-c", code, str(target)], stdout=subprocess.PIPE)
+        process = subprocess.Popen([sys.executable, "-c", KILLED, str(target)], stdout=subprocess.PIPE)
         assert process.stdout is not None
         process.stdout.readline()
         time.sleep(pause)
