@@ -23,7 +23,7 @@ from pages import write_page  # noqa: E402
 
 from studio_browser import Keyboard, chromium, studio  # noqa: E402
 
-NUMBER, KEYS = 10_000, 100
+NUMBER, KEYS = 10_000, 50
 WATCH = """() => {
   window.times = [];
   let began = null, pressed = null;

@@ -233,7 +233,7 @@ export function Label({ state, refresh, say, wanted }) {
     const untouched = !work.confirmed.length && !work.refused.size && work.sentence.status === "new";
     if (untouched) ask("sentence", { id: work.sentence.id }).then((found) => { if (!isSaving()) load(found.sentence); }).catch(() => {});
   }, [trained]);
-  useEffect(() => { window.onomastShown = work ? work.sentence.id : null; }, [work]);
+  useLayoutEffect(() => { window.onomastShown = work ? work.sentence.id : null; }, [work]);
 
   useLayoutEffect(() => {
     const press = (event) => {
