@@ -186,7 +186,7 @@ def _format_of(file: InputFile, format: str | None) -> str:
     start = file.peek(len(PARQUET))
     if start == PARQUET or file.suffix == ".parquet":
         return "parquet"
-    if start[: len(DOCBIN)] == DOCBIN or file.suffix == ".spacy":
+    if start[: len(DOCBIN)] == DOCBIN or file.suffix in (".spacy", ".docbin"):
         return "docbin"
     if looks_like_records(file):
         return "jsonl"
