@@ -24,6 +24,7 @@ PAPERS = {
     "zhong-2022-bcrf": "Zhong et al. 2022: BiLSTM with a Bernoulli CRF",
     "lin-2020-triggerner": "Lin et al. 2020: entity triggers, the Trigger Matching Network",
     "kruengkrai-2020-joint": "Kruengkrai et al. 2020: entities and sentence classes together",
+    "kruengkrai-2020-joint/snips": "Kruengkrai et al. 2020, on SNIPS",
 }
 WORDS = ("reproduced", "not reproduced", "undecided", "not testable")
 
@@ -125,7 +126,11 @@ def _summary(tables: dict[str, Table]) -> list[str]:
             continue
         count = Counter(verdict.word for verdict in tables[name].verdicts)
         runs = len(_done(name))
-        lines.append(f"| [{title}](#{name}) | {runs} | " + " | ".join(str(count[word] or "") for word in WORDS) + " |")
+        lines.append(
+            f"| [{title}](#{name.replace('/', '')}) | {runs} | "
+            + " | ".join(str(count[word] or "") for word in WORDS)
+            + " |"
+        )
     return [*lines, ""]
 
 

@@ -436,7 +436,7 @@ def test_the_example_is_a_grid() -> None:
 
 
 def test_the_grid_of_the_documentation_can_be_read(tmp_path: Path) -> None:
-    page = (EXAMPLE.parents[2] / "docs" / "grids.md").read_text(encoding="utf-8")
+    page = (EXAMPLE.parents[2] / "docs" / "how-to" / "grids.md").read_text(encoding="utf-8")
     path = written(tmp_path, page.split("```toml\n")[1].split("```")[0])
     cells = cells_of(read_grid(path), tmp_path)
     assert len(cells) == 2 * 2 * 3 * 3 - 3 * 3  # corpora, outputs, sizes, seeds, less softmax on Hausa

@@ -190,7 +190,7 @@ def test_other_sentences_cannot_be_compared() -> None:
 def test_a_comparison_has_exactly_the_documented_fields() -> None:
     [comparison] = compare(gold(5), {"a": gold(5), "b": system(5, 0.5, 1)}, samples=50)
     figures = json.loads(json.dumps(comparison.to_json(), allow_nan=False))
-    page = (Path(__file__).parents[1] / "docs" / "scores.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[1] / "docs" / "explanation" / "scores.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (`.*?) \|", page.split("## The fields of a comparison")[1], re.MULTILINE)
     assert set(figures) == {name for row in rows for name in re.findall(r"`(.+?)`", row)}
     assert set(figures) == {field.name for field in dataclasses.fields(comparison)}
