@@ -54,7 +54,7 @@ def rate(order: Order, pool: Sequence[Sentence], tagger: Tagger, others: Sequenc
 
     - `gain`: (expected number of entities / tokens) ** ENTITY_POWER x (1 - normalised path probability);
     - `uncertainty`: 1 - normalised path probability;
-    - `disagreement`: mean vote entropy over tokens, of `tagger` and `others` (a committee);
+    - `disagreement`: mean vote entropy over tokens, of `tagger` and `others` (query by vote);
     - `fluctuation`: the share of tokens whose tag changed from one tagger to the next, `others` (older first), then
       `tagger`; summed over the steps;
     - `random`: all alike.

@@ -101,7 +101,11 @@ def train(options: TrainingOptions) -> Trained:
     if checkpoints.exists() and not options.resume:
         shutil.rmtree(checkpoints)
     recipe = _final_recipe(options, corpus)
-    tagger, history = _fit(options, recipe, corpus, checkpoints)
+    if recipe.self_training.rounds and options.raw:
+        raw = (sentence for name in options.raw for sentence in read_named_text(name))
+        corpus = replace(corpus, raw=sampled(raw, recipe.self_training, options.seed))
+    tagger = new_tagger(recipe)
+    history = tagger.fit(corpus, checkpoints=checkpoints)
     for note in history.notes:
         logger.info("%s", note)
     with replaced_folder(options.out) as folder:
@@ -175,14 +179,6 @@ def evaluate_tagger(tagger: Tagger, test: Labelled, known: Known | None, *, colu
     reading = read_labelled(test, columns=columns, split="test")
     report, predicted = score_tagger(tagger, reading.sentences, known)
     return Scored(replace(report, repairs=repair_counts(reading)), reading.sentences, predicted)
-
-
-def _fit(options: TrainingOptions, recipe: Recipe, corpus: Corpus, checkpoints: Path) -> tuple[Tagger, History]:
-    if recipe.self_training.rounds and options.raw:
-        sentences = (sentence for name in options.raw for sentence in read_named_text(name))
-        corpus = replace(corpus, raw=sampled(sentences, recipe.self_training, options.seed))
-    tagger = new_tagger(recipe)
-    return tagger, tagger.fit(corpus, checkpoints=checkpoints)
 
 
 def _read_corpus(options: TrainingOptions) -> Corpus:

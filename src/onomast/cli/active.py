@@ -46,7 +46,7 @@ def active(
     order: Annotated[str, typer.Option(help=_ORDERS)] = "gain",
     other: Annotated[
         list[Path] | None,
-        typer.Option(metavar="MODEL", help="Other taggers: a committee, or earlier ones (fluctuation; oldest first)."),
+        typer.Option(metavar="MODEL", help="Other taggers that vote, or earlier ones (fluctuation; oldest first)."),
     ] = None,
     labelled: Annotated[str | None, typer.Option(metavar="FILE", help="Already labelled: nothing like it.")] = None,
     random_share: Annotated[float, typer.Option(help="Share drawn at random: these serve to score.")] = 0.2,

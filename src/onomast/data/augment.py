@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onomast.corpus import Corpus
+from onomast.data.phrase_matching import lengths_of, longest_matches
 from onomast.errors import RecipeError
 from onomast.recipe import Augment
 from onomast.sentence import Sentence, Span
-from onomast.tags import Tag
+from onomast.tags import Tag, tags_of
 
 
 @dataclass(frozen=True, order=True)
@@ -86,16 +87,17 @@ def labelled(sentences: Sequence[Sentence], settings: Augment, rng: random.Rando
         for span in _whole_spans(sentence):
             counts[sentence.tokens[span.start : span.end]][span.label] += 1
     best = {tokens: min(labels, key=lambda label: (-labels[label], label)) for tokens, labels in counts.items()}
-    lengths = sorted({len(tokens) for tokens in best}, reverse=True)
+    lengths = lengths_of(best)
     pool = [sentence for sentence in sentences if sentence.tags is None and len(sentence)]
-    made: list[Sentence] = []
+    labelled_sentences: list[Sentence] = []
     for sentence in rng.sample(pool, len(pool)):
-        if len(made) == settings.label:
+        if len(labelled_sentences) == settings.label:
             break
-        tags = _matched(sentence.tokens, best, lengths)
-        if any(tag != "O" for tag in tags):
-            made.append(sentence.tagged(tags))
-    return made
+        matches = longest_matches(sentence.tokens, best, lengths)
+        spans = [Span(start, end, best[sentence.tokens[start:end]]) for start, end in matches]
+        if spans:
+            labelled_sentences.append(sentence.tagged(tags_of(spans, len(sentence))))
+    return labelled_sentences
 
 
 def oversampled(sentences: Sequence[Sentence], settings: Augment, rng: random.Random) -> list[Sentence]:
@@ -106,12 +108,12 @@ def oversampled(sentences: Sequence[Sentence], settings: Augment, rng: random.Ra
     """
     tagged = [sentence for sentence in sentences if sentence.tags is not None]
     counts = Counter(label for sentence in tagged for label in {span.label for span in sentence.spans})
-    made: list[Sentence] = []
+    repeated: list[Sentence] = []
     for sentence in tagged:
         rarest = min((counts[span.label] for span in sentence.spans), default=len(tagged))
         more = max(1.0, (settings.oversample * len(tagged) / rarest) ** 0.5) - 1
-        made += [sentence] * (int(more) + (rng.random() < more % 1))
-    return made
+        repeated += [sentence] * (int(more) + (rng.random() < more % 1))
+    return repeated
 
 
 def _whole_spans(sentence: Sentence) -> Iterator[Span]:
@@ -139,17 +141,6 @@ def _with_entries(sentence: Sentence, entries: dict[str, list[DictionaryEntry]],
         sentence, tokens=tuple(tokens), tags=tuple(tags), pos=None if pos is None else tuple(pos),
         confidence=None, offsets=None, text=None, text_start=0, triggers=(),
     )  # fmt: skip
-
-
-def _matched(tokens: Sequence[str], labels: dict[tuple[str, ...], str], lengths: Sequence[int]) -> list[str]:
-    tags: list[str] = []
-    while len(tags) < len(tokens):
-        start = len(tags)
-        fitting = (size for size in lengths if start + size <= len(tokens))
-        length = next((size for size in fitting if tuple(tokens[start : start + size]) in labels), 0)
-        label = labels.get(tuple(tokens[start : start + length]), "")
-        tags += [f"B-{label}", *[f"I-{label}"] * (length - 1)] if length else ["O"]
-    return tags
 
 
 AUGMENTERS: dict[str, Augmenter] = {"dictionary": replaced, "label": labelled, "oversample": oversampled}

@@ -43,7 +43,9 @@ def export_int8(model: str | Path, out: str | Path, gold: Sequence[Sentence]) ->
     """Like `export`, in eight bits. Raises OnomastError, and leaves no folder, if F1 on `gold` falls by over 0.3."""
     out = Path(out)
     if not any(sentence.spans for sentence in gold):
-        raise OnomastError("--dev: the file holds no entity; int8 is judged by F1, so give labelled sentences")
+        raise OnomastError(
+            "--dev: the file holds no entity; int8 is accepted or refused by F1; give labelled sentences"
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as temporary:
         whole = export(model, Path(temporary) / "float32")

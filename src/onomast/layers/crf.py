@@ -105,31 +105,6 @@ class LinearChain:
             path.append(tag)
         return torch.stack(path[::-1], 1).masked_fill(~self.mask, 0)
 
-    def best_paths(self, count: int) -> tuple[Tensor, Tensor]:
-        """Find the `count` best paths, best first: ids (B, N, T), 0 at padding, and scores (B, N).
-
-        Where a sentence has fewer legal paths, the score is -inf and the ids mean nothing. No gradient.
-        """
-        emissions, transitions, starts, ends = (part.detach() for part in self._scores)
-        batch, length, tags = emissions.shape
-        best = emissions.new_full((batch, tags, count), -torch.inf)
-        best[:, :, 0] = emissions[:, 0] + starts
-        pointers = []
-        for t in range(1, length):
-            ways = (best[:, :, :, None] + transitions[:, None, :]).reshape(batch, tags * count, tags)
-            scores, pointer = ways.topk(count, 1)  # (B, N, K)
-            real = self.mask[:, t, None, None]
-            stay = torch.arange(tags * count, device=real.device).view(tags, count).expand(batch, -1, -1)
-            best = torch.where(real, scores.transpose(1, 2) + emissions[:, t, :, None], best)
-            pointers.append(torch.where(real, pointer.transpose(1, 2), stay).reshape(batch, -1))
-        scores, place = (best + ends[:, None]).reshape(batch, -1).topk(count, 1)  # (B, N), place = tag * N + rank
-        places = [place]
-        for pointer in reversed(pointers):
-            place = pointer.gather(1, place)
-            places.append(place)
-        paths = torch.stack(places[::-1], 2).div(count, rounding_mode="floor")
-        return paths.masked_fill(~self.mask[:, None, :], 0), scores
-
 
 class _LogPartition(torch.autograd.Function):
     """(B,) from a finished sweep; the scores (emissions, transitions, starts, ends) are there for their gradient."""

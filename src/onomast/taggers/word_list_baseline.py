@@ -6,17 +6,19 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
 from onomast.corpus import Corpus
+from onomast.data.phrase_matching import lengths_of, longest_matches
 from onomast.sentence import Sentence
 from onomast.tags import Span, tags_of
 
 
 def entity_f1(gold: Sequence[Sentence], predicted: Sequence[Sentence]) -> float:
     """Micro F1 over entities in [0, 1]; 0 where there are none. For choosing weights; results come from evaluation."""
-    right = found = wanted = 0
+    right = predictions = wanted = 0
     for truth, guess in zip(gold, predicted, strict=True):
         spans, guesses = set(truth.spans), set(guess.spans)
-        right, found, wanted = right + len(spans & guesses), found + len(guesses), wanted + len(spans)
-    return 2 * right / (found + wanted) if right else 0.0
+        right, wanted = right + len(spans & guesses), wanted + len(spans)
+        predictions += len(guesses)
+    return 2 * right / (predictions + wanted) if right else 0.0
 
 
 def tag_by_list(train: Sequence[Sentence], sentences: Sequence[Sentence]) -> list[Sentence]:
@@ -25,8 +27,14 @@ def tag_by_list(train: Sequence[Sentence], sentences: Sequence[Sentence]) -> lis
     for sentence in train:
         for span in sentence.spans:
             labels[sentence.tokens[span.start : span.end]][span.label] += 1
-    longest = max(map(len, labels), default=0)
-    return [sentence.tagged(_tags(sentence, labels, longest)) for sentence in sentences]
+    label_of = {mention: counts.most_common(1)[0][0] for mention, counts in labels.items()}
+    lengths = lengths_of(label_of)
+    tagged = []
+    for sentence in sentences:
+        matches = longest_matches(sentence.tokens, label_of, lengths)
+        spans = [Span(start, end, label_of[sentence.tokens[start:end]]) for start, end in matches]
+        tagged.append(sentence.tagged(tags_of(spans, len(sentence))))
+    return tagged
 
 
 def minimum_f1(train: Sequence[Sentence], dev: Sequence[Sentence]) -> float:
@@ -54,17 +62,3 @@ def divergence_note(tag: Callable[[Sequence[Sentence]], Sequence[Sentence]], cor
 
 def _annotated(sentences: Sequence[Sentence]) -> list[Sentence]:
     return [sentence for sentence in sentences if sentence.tags is not None and None not in sentence.tags]
-
-
-def _tags(sentence: Sentence, labels: dict[tuple[str, ...], Counter[str]], longest: int) -> tuple[str, ...]:
-    spans: list[Span] = []
-    start = 0
-    while start < len(sentence):
-        for end in range(min(start + longest, len(sentence)), start, -1):
-            counts = labels.get(sentence.tokens[start:end])
-            if counts:
-                spans.append(Span(start, end, counts.most_common(1)[0][0]))
-                start = end - 1
-                break
-        start += 1
-    return tags_of(spans, len(sentence))

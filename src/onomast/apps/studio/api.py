@@ -76,7 +76,7 @@ class Api:
             return views.search(self.store, query.get("words", ""), query.get("status", ""), int(query.get("start", 0)))
         simple: dict[str, Callable[[], Any]] = {
             "check": lambda: {"findings": views.check(self.store)},
-            "pace": lambda: views.pace(self.store),
+            "speed": lambda: views.speed(self.store),
             "taggers": lambda: {"taggers": views.taggers(self.store), "recipes": views.recipes()},
             "suspects": self._suspects,
             "history": lambda: {"history": labelling.history(self.store, int(query["id"]))},

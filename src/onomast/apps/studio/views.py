@@ -169,7 +169,7 @@ def _located(sentence: Sentence, source: str) -> Sentence:
     return replace(sentence, source=source)
 
 
-def pace(store: Store) -> dict[str, Any]:
+def speed(store: Store) -> dict[str, Any]:
     """Per person: finished sentences, entities, and sentences an hour, breaks of five minutes taken off."""
     with store.reading() as db:
         actions = db.execute("SELECT user, at, kind FROM actions WHERE NOT undone ORDER BY user, at").fetchall()

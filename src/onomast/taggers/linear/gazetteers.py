@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from onomast.data.phrase_matching import lengths_of, longest_matches
 from onomast.data.transliteration.scripts import convert_token
 from onomast.errors import RecipeError
 from onomast.recipe import Features
@@ -20,29 +21,15 @@ class WordList:
 
     def __init__(self, name: str, entries: Iterable[str]) -> None:
         self.name = name
-        self._by_first: dict[str, list[tuple[str, ...]]] = {}
-        for words in sorted({tuple(entry.split()) for entry in entries}, key=lambda words: (-len(words), words)):
-            if words:
-                self._by_first.setdefault(words[0], []).append(words)
+        self._phrases = {tuple(entry.split()) for entry in entries}
+        self._lengths = lengths_of(self._phrases)
 
     def match(self, tokens: Sequence[str]) -> list[str]:
         """The place of each of T tokens in an entry: `B`, `I`, `E`, `S`, or empty outside. Greedy from the left."""
         marks = [""] * len(tokens)
-        index = 0
-        while index < len(tokens):
-            length = self._longest(tokens, index)
-            if length == 1:
-                marks[index] = "S"
-            elif length > 1:
-                marks[index : index + length] = ["B", *["I"] * (length - 2), "E"]
-            index += max(length, 1)
+        for start, end in longest_matches(tokens, self._phrases, self._lengths):
+            marks[start:end] = ["B", *["I"] * (end - start - 2), "E"] if end - start > 1 else ["S"]
         return marks
-
-    def _longest(self, tokens: Sequence[str], start: int) -> int:
-        for words in self._by_first.get(tokens[start], ()):
-            if tuple(tokens[start : start + len(words)]) == words:
-                return len(words)
-        return 0
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ function Start({ state, kind, title, say, refresh, detail = "" }) {
 }
 
 function Progress({ state, refresh, say }) {
-  const [pace, setPace] = useState(null);
-  useEffect(() => { ask("pace").then(setPace).catch((error) => say(error.message, true)); }, [state.change]);
+  const [speed, setSpeed] = useState(null);
+  useEffect(() => { ask("speed").then(setSpeed).catch((error) => say(error.message, true)); }, [state.change]);
   const job = jobOf(state, "progress");
   const curve = (job && job.result.curve) || [];
-  const people = pace ? Object.entries(pace.people) : [];
+  const people = speed ? Object.entries(speed.people) : [];
   return html`<section class="card"><h2>How good is the tagger?</h2>
     <p class="quiet">F1 of entities in sentences that the tagger did not learn from, drawn at random; the band is the 95 % interval.</p>
     ${curve.length > 0 ? html`<${Curve} points=${curve} />` : html`<p>No curve yet: finish at least five sentences, then draw it.</p>`}
@@ -30,8 +30,8 @@ function Progress({ state, refresh, say }) {
     <div class="scroll"><table><thead><tr><th>Person</th><th class="number">Sentences</th><th class="number">Entities</th><th class="number">Sentences an hour</th></tr></thead><tbody>
       ${people.map(([name, one]) => html`<tr><td>${name}</td><td class="number">${one.sentences}</td><td class="number">${one.entities}</td><td class="number">${one.per_hour ?? "–"}</td></tr>`)}</tbody></table></div></section>
   <section class="card"><h2>Agreement</h2>
-    ${pace && pace.agreement.length ? html`<div class="scroll"><table><thead><tr><th>Two people</th><th class="number">Sentences of both</th><th class="number">Cohen's kappa</th><th class="number">F1 of entities</th></tr></thead><tbody>
-      ${pace.agreement.map((one) => html`<tr><td>${one.people.join(" and ")}</td><td class="number">${one.sentences}</td><td class="number">${one.kappa == null ? "–" : one.kappa.toFixed(2)}</td><td class="number">${percent(one.f1)}</td></tr>`)}</tbody></table></div>`
+    ${speed && speed.agreement.length ? html`<div class="scroll"><table><thead><tr><th>Two people</th><th class="number">Sentences of both</th><th class="number">Cohen's kappa</th><th class="number">F1 of entities</th></tr></thead><tbody>
+      ${speed.agreement.map((one) => html`<tr><td>${one.people.join(" and ")}</td><td class="number">${one.sentences}</td><td class="number">${one.kappa == null ? "–" : one.kappa.toFixed(2)}</td><td class="number">${percent(one.f1)}</td></tr>`)}</tbody></table></div>`
       : html`<p class="quiet">Nobody has given a second opinion yet. Under Label, choose the list “Second opinion”: you see sentences of others without their labels.</p>`}</section>`;
 }
 
