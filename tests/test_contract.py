@@ -222,15 +222,23 @@ def last_trained() -> dict[str, Tagger]:
     return {}
 
 
+def _key(case: Case) -> str:
+    """The same for a case and its exported form, whatever files were made for it."""
+    files = {case.vectors, encoder_field(read_recipe(case.recipe)) if case.encoder else None}
+    changes = {name: value for name, value in sorted(case.changes.items()) if name not in files}
+    return f"{case.recipe} {case.encoder} {changes}"
+
+
 @pytest.fixture(scope="module")
 def tagger(case: Case, last_trained: dict[str, Tagger], tmp_path_factory: pytest.TempPathFactory) -> Tagger:
     if not case.exported:
-        last_trained["tagger"] = trained(case)
-        return last_trained["tagger"]
+        last_trained.clear()
+        last_trained[_key(case)] = trained(case)
+        return last_trained[_key(case)]
     pytest.importorskip("onnxruntime")
     from onomast.export.build import export
 
-    source = last_trained.pop("tagger", None) or trained(case)
+    source = last_trained.pop(_key(case), None) or trained(case)
     folder = tmp_path_factory.mktemp("exported")
     source.save(folder / "model")
     return load_tagger(export(folder / "model", folder / "onnx"))

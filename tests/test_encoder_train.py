@@ -160,7 +160,7 @@ def test_names_of_files_say_their_language() -> None:
 class _Lettered:
     """Sub-words of a made-up vocabulary: 0 padding, 1 unknown, 2 start, 3 end, 4 mask."""
 
-    before, after, unknown = (2,), (3,), 1
+    before, after, unknown, mask = (2,), (3,), 1, 4
     tokenizer = type("Tokenizer", (), {"mask_token_id": 4})
 
 

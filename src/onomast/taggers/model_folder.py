@@ -31,7 +31,7 @@ _CURRENT_FOLDER = -100  # AT_FDCWD
 def seal(folder: Path, described: Mapping[str, Any], names: Iterable[str]) -> None:
     """Write `tags.json` with the SHA-256 of the named files of the folder, and its own."""
     sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
-    entries = {**described, "sha256": sums}
+    entries = {**{key: value for key, value in described.items() if key != _OWN}, "sha256": sums}
     write_text(folder / TAGS, json.dumps({**entries, _OWN: _digest(entries)}, ensure_ascii=False) + "\n")
 
 
@@ -39,7 +39,6 @@ def seal_also(folder: Path, names: Iterable[str]) -> None:
     """Add the checksums of further files of the folder to its `tags.json`."""
     described = unseal(folder, ())
     more = {*described.pop("sha256"), *names}
-    described.pop(_OWN, None)
     seal(folder, described, sorted(more))
 
 

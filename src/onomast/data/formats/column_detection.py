@@ -330,7 +330,8 @@ def _where_tags_stop(lines: Sequence[str]) -> str | None:
     for delimiter in DELIMITERS:
         rows = [(number, len(split_row(line, delimiter))) for number, line in enumerate(lines, 1) if not is_blank(line)]
         first = next((place for place, (_, width) in enumerate(rows) if width < 2), 0)
-        if first >= _FEWEST_ROWS and all(width < 2 for _, width in rows[first:]) and first < len(rows):
+        is_column = len({width for _, width in rows[:first]}) == 1  # lines of prose differ
+        if is_column and first >= _FEWEST_ROWS and all(width < 2 for _, width in rows[first:]):
             return (
                 f"the tag column stops at line {rows[first][0]}: {first:,} rows before it have a tag, no row after it; "
                 "expected a tag on every line; label the rest, or give --until "
