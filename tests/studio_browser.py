@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,19 @@ class Keyboard:
         self.press("Enter")
         self.page.wait_for_function("(before) => window.onomastShown !== before", arg=before)
         self.saved()
+
+    def skip_to_suggestion(self) -> None:
+        """Wait for a suggestion of the tagger; skip sentences in which it finds nothing, twelve at most."""
+        from playwright.sync_api import TimeoutError as NothingYet
+
+        for _ in range(12):
+            with suppress(NothingYet):
+                self.page.wait_for_selector(".span.suggested", timeout=5_000)
+                return
+            before = self.page.evaluate("window.onomastShown")
+            self.press("s")
+            self.page.wait_for_function("(before) => window.onomastShown !== before", arg=before)
+        raise AssertionError("no suggestion in twelve sentences")
 
     def saved(self) -> None:
         """Wait until the page says so."""

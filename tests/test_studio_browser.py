@@ -82,7 +82,7 @@ def test_from_raw_text_to_an_export_by_keyboard_alone(page: Any, tmp_path: Path)
             words += sum(span.end - span.start for span in spans)
         assert entities >= 20
         assert keyboard.presses <= 2 * words + 2 * 20, (keyboard.presses, words)
-        page.wait_for_selector(".span.suggested", timeout=60_000)  # it has learnt, and suggests by itself
+        keyboard.skip_to_suggestion()  # it has learnt, and suggests by itself
         suggested = keyboard.spans()
         shown = keyboard.tokens()
         keyboard.finish()
